@@ -1,0 +1,1 @@
+//! countersignctl, the command line.

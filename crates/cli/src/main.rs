@@ -1,0 +1,2 @@
+//! countersignctl.
+fn main() {}

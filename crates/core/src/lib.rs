@@ -1,0 +1,23 @@
+//! The governance core of Countersign: what decides, what is signed and what is logged.
+//!
+//! Everything here is a function of its arguments. No I/O, no clock, no randomness, no async:
+//! `now` and random bytes are arguments, so that every decision can be replayed by anyone.
+//!
+//! The modules read in the order of the one path: documents ([`envelope`], [`topology`],
+//! [`proposal`], [`history`]) → [`scope`] and [`impact`] → [`assessment`] → [`briefing`] →
+//! [`statement`] and [`quorum`] → [`operation`] → [`log`] and [`evidence`].
+
+pub mod assessment;
+pub mod briefing;
+pub mod canonical;
+pub mod decimal;
+pub mod diagnostic;
+pub mod envelope;
+pub mod genesis;
+pub mod history;
+pub mod identifier;
+pub mod proposal;
+pub mod span;
+pub mod statement;
+pub mod topology;
+pub mod webauthn;

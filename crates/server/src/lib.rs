@@ -1,0 +1,1 @@
+//! countersignd, the remediation backend.

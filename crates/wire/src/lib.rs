@@ -1,0 +1,1 @@
+//! What travels between the backend of Countersign and its clients.
