@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::assessment::Assessment;
-use crate::envelope::Rollback;
+use crate::envelope::{Rollback, Rollout};
 use crate::genesis::DeploymentId;
 use crate::history::History;
 use crate::identifier::{Digest, ProposalId, SystemId};
@@ -37,8 +37,8 @@ pub struct Briefing {
     pub plan: Plan,
     /// The targets in the order of the rollout: the canary first, then the waves.
     pub waves: Vec<Vec<SystemId>>,
-    /// Systems worked on at once.
-    pub concurrency: u32,
+    /// The rollout in full: concurrency, soak, health checks, breaker.
+    pub rollout: Rollout,
     /// How it would be undone.
     pub rollback: RollbackState,
     /// Digests of the documents behind it.
