@@ -1,0 +1,190 @@
+//! `cargo xtask test`: every check and test, cheapest first, stopping at the first that fails.
+
+use std::time::{Duration, Instant};
+
+use crate::arrows;
+use crate::build;
+use crate::desktop::Desktop;
+use crate::generate::{self, Drift};
+use crate::process::{Failure, Outcome, elapsed, run};
+use crate::tools::{DENY, NEXTEST};
+use crate::ui;
+use crate::workspace::{WholeWorkspace, Workspace};
+
+/// The package with the end-to-end tests.
+const END_TO_END: &str = "countersign-tests";
+
+/// A named part of the whole run. Each brings what it needs, so that it also runs alone.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    run: fn(&Workspace) -> Outcome,
+}
+
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        about: "rustfmt",
+        run: format,
+    },
+    Step {
+        name: "dependencies",
+        about: "licences, bans, sources, and who may depend on whom",
+        run: dependencies,
+    },
+    Step {
+        name: "ui",
+        about: "ESLint, Prettier, svelte-check, unit tests and bundle of the screens",
+        run: screens,
+    },
+    Step {
+        name: "clippy",
+        about: "every lint of the workspace",
+        run: clippy,
+    },
+    Step {
+        name: "build",
+        about: "every program and test",
+        run: compile,
+    },
+    Step {
+        name: "unit",
+        about: "the tests of every crate",
+        run: unit,
+    },
+    Step {
+        name: "generated",
+        about: "committed generated files are as the code says",
+        run: generated,
+    },
+    Step {
+        name: "documentation",
+        about: "documentation builds without a warning, its examples run",
+        run: documentation,
+    },
+    Step {
+        name: "end-to-end",
+        about: "console, backend, keys and systems together, in a real window",
+        run: end_to_end,
+    },
+];
+
+/// Runs all steps, or those named.
+pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Outcome {
+    if let Some(unknown) = only
+        .iter()
+        .find(|name| STEPS.iter().all(|step| step.name != name.as_str()))
+    {
+        return Err(Failure::new(format!(
+            "there is no step `{unknown}`; `cargo xtask help` lists them"
+        )));
+    }
+    let chosen = STEPS
+        .iter()
+        .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name));
+    let mut passed: Vec<(&str, Duration)> = Vec::new();
+    for step in chosen {
+        println!("\n▶ {}: {}", step.name, step.about);
+        let started = Instant::now();
+        let outcome = (step.run)(workspace);
+        let time = started.elapsed();
+        if let Err(failure) = outcome {
+            summary(&passed);
+            println!("  ✗ {:<14} {:>12}", step.name, elapsed(time));
+            return Err(Failure::new(format!(
+                "step `{}` failed: {failure}\nRun it alone with `cargo xtask test --only {}`.",
+                step.name, step.name
+            )));
+        }
+        println!("✓ {} in {}", step.name, elapsed(time));
+        passed.push((step.name, time));
+    }
+    summary(&passed);
+    let total = passed.iter().map(|(_, time)| *time).sum();
+    println!("All {} steps passed in {}.", passed.len(), elapsed(total));
+    Ok(())
+}
+
+fn summary(passed: &[(&str, Duration)]) {
+    println!();
+    for (name, time) in passed {
+        println!("  ✓ {name:<14} {:>12}", elapsed(*time));
+    }
+}
+
+fn format(workspace: &Workspace) -> Outcome {
+    run(workspace.cargo("fmt").args(["--all", "--check"]))
+}
+
+fn dependencies(workspace: &Workspace) -> Outcome {
+    run(workspace
+        .command(DENY.path()?)
+        .args([
+            "--locked",
+            "--workspace",
+            "--log-level",
+            "error",
+            "check",
+            "--hide-inclusion-graph",
+        ])
+        .args(["bans", "licenses", "sources"]))?;
+    arrows::check(workspace)
+}
+
+fn screens(workspace: &Workspace) -> Outcome {
+    ui::install(workspace)?;
+    for script in ["lint", "format:check", "check", "test"] {
+        ui::script(workspace, script)?;
+    }
+    ui::bundle(workspace)
+}
+
+fn clippy(workspace: &Workspace) -> Outcome {
+    // The console embeds the bundle when it is compiled.
+    ui::bundle(workspace)?;
+    run(workspace
+        .cargo("clippy")
+        .arg("--locked")
+        .whole_workspace()
+        .args(["--all-targets", "--", "-D", "warnings"]))
+}
+
+fn compile(workspace: &Workspace) -> Outcome {
+    build::everything_with_tests(workspace)
+}
+
+fn unit(workspace: &Workspace) -> Outcome {
+    compile(workspace)?;
+    run(workspace
+        .command(NEXTEST.path()?)
+        .args(["nextest", "run", "--locked"])
+        .whole_workspace()
+        .args(["--filterset", &format!("not package({END_TO_END})")]))
+}
+
+fn generated(workspace: &Workspace) -> Outcome {
+    generate::bindings(workspace, Drift::Refuse)
+}
+
+fn documentation(workspace: &Workspace) -> Outcome {
+    run(workspace
+        .cargo("doc")
+        .args(["--locked", "--no-deps"])
+        .whole_workspace()
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(workspace
+        .cargo("test")
+        .args(["--locked", "--doc"])
+        .whole_workspace())
+}
+
+fn end_to_end(workspace: &Workspace) -> Outcome {
+    compile(workspace)?;
+    let nextest = NEXTEST.path()?;
+    let desktop = Desktop::start()?;
+    run(desktop
+        .command(workspace, nextest)
+        .args(["nextest", "run", "--locked"])
+        .whole_workspace()
+        .args(["--filterset", &format!("package({END_TO_END})")]))
+}

@@ -1,0 +1,215 @@
+//! Builds, demonstrates and tests Countersign. Needs Rust and Node; installs the rest.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks on the terminal"
+)]
+
+mod arrows;
+mod build;
+mod checks;
+mod demo;
+mod desktop;
+mod generate;
+mod process;
+mod setup;
+mod tools;
+mod ui;
+mod workspace;
+
+use std::env;
+use std::path::{PathBuf, absolute};
+use std::process::ExitCode;
+
+use demo::Audience;
+use desktop::Desktop;
+use generate::Drift;
+use process::{Failure, Outcome, run};
+use setup::{Consent, Purpose};
+use workspace::Workspace;
+
+const USAGE: &str = "\
+cargo xtask demo [--headless] [--data DIR] [--yes]   build everything, run the story, open the console
+cargo xtask test [--only STEP]... [--yes]            every check and test, or the steps named
+cargo xtask build [--yes]                            build every program
+cargo xtask generate [--check]                       make the generated files anew, or only compare
+cargo xtask setup [--yes]                            install what building, demonstrating and testing need
+cargo xtask desktop PROGRAM [ARGUMENT]...            run a program on a desktop without a display
+cargo xtask help
+
+--yes      install missing system packages without asking
+--headless without a display; implied where there is none
+--data     where the demonstration's backend keeps its store, to be opened again
+
+The steps of `test`, in order:";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nerror: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Outcome {
+    let (subcommand, rest) = match arguments.split_first() {
+        Some((subcommand, rest)) => (subcommand.as_str(), rest),
+        None => ("help", arguments),
+    };
+    let workspace = Workspace::find()?;
+    if subcommand == "desktop" {
+        return on_desktop(&workspace, rest);
+    }
+    let allowed: &[&str] = match subcommand {
+        "demo" => &["--headless", "--data", "--yes"],
+        "test" => &["--only", "--yes"],
+        "build" | "setup" => &["--yes"],
+        "generate" => &["--check"],
+        _ => &[],
+    };
+    let options = Options::read(rest, allowed)?;
+    match subcommand {
+        "demo" => {
+            let audience = if options.headless {
+                Audience::Driver
+            } else {
+                Audience::here()
+            };
+            demo::demo(&workspace, audience, options.data, options.consent)
+        }
+        "test" => {
+            setup::ensure(Purpose::Test, options.consent)?;
+            checks::test(&workspace, &options.only)
+        }
+        "build" => {
+            setup::ensure(Purpose::Build, options.consent)?;
+            build::everything(&workspace)
+        }
+        "generate" => generate::bindings(&workspace, options.drift),
+        "setup" => set_up(options.consent),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            for step in checks::STEPS {
+                println!("  {:<14} {}", step.name, step.about);
+            }
+            Ok(())
+        }
+        unknown => Err(Failure::new(format!(
+            "there is no `cargo xtask {unknown}`; see `cargo xtask help`"
+        ))),
+    }
+}
+
+fn set_up(consent: Consent) -> Outcome {
+    setup::ensure(Purpose::Test, consent)?;
+    match setup::instructions() {
+        None => println!("Everything that building, demonstrating and testing need is here."),
+        Some(instructions) => println!(
+            "Rust and Node are here. The system packages are yours to install:\n{instructions}"
+        ),
+    }
+    Ok(())
+}
+
+fn on_desktop(workspace: &Workspace, command: &[String]) -> Outcome {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Failure::new(
+            "which program? `cargo xtask desktop PROGRAM [ARGUMENT]...`",
+        ));
+    };
+    setup::ensure(Purpose::Headless, Consent::Ask)?;
+    let desktop = Desktop::start()?;
+    run(desktop.command(workspace, program).args(arguments))
+}
+
+struct Options {
+    headless: bool,
+    data: Option<PathBuf>,
+    only: Vec<String>,
+    drift: Drift,
+    consent: Consent,
+}
+
+impl Options {
+    fn read(arguments: &[String], allowed: &[&str]) -> Outcome<Self> {
+        let mut options = Self {
+            headless: false,
+            data: None,
+            only: Vec::new(),
+            drift: Drift::Mend,
+            consent: Consent::Ask,
+        };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            if !allowed.contains(&argument.as_str()) {
+                return Err(Failure::new(format!(
+                    "`{argument}` means nothing here; see `cargo xtask help`"
+                )));
+            }
+            let mut value = || {
+                let value = arguments.next();
+                value.ok_or_else(|| {
+                    Failure::new(format!(
+                        "`{argument}` needs a value; see `cargo xtask help`"
+                    ))
+                })
+            };
+            match argument.as_str() {
+                "--headless" => options.headless = true,
+                "--data" => {
+                    let folder = value()?;
+                    let folder = absolute(folder)
+                        .map_err(Failure::of(format!("cannot use folder `{folder}`")))?;
+                    options.data = Some(folder);
+                }
+                "--only" => options.only.push(value()?.clone()),
+                "--check" => options.drift = Drift::Refuse,
+                _ => options.consent = Consent::Given,
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str], allowed: &[&str]) -> Result<Options, String> {
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        Options::read(&arguments, allowed).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn options_are_read() {
+        let options = read(
+            &["--only", "ui", "--yes", "--only", "unit"],
+            &["--only", "--yes"],
+        )
+        .unwrap();
+        assert_eq!(options.only, ["ui", "unit"]);
+        assert!(options.consent == Consent::Given);
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
+        for (arguments, expected) in [
+            (
+                ["--data"].as_slice(),
+                "`--data` needs a value; see `cargo xtask help`",
+            ),
+            (
+                ["--only"].as_slice(),
+                "`--only` means nothing here; see `cargo xtask help`",
+            ),
+        ] {
+            assert_eq!(
+                read(arguments, &["--data"]).err().as_deref(),
+                Some(expected)
+            );
+        }
+    }
+}
