@@ -21,7 +21,6 @@ const RUNTIMES: &[&str] = &[
     "hyper",
     "sqlx",
     "rand",
-    "getrandom",
 ];
 
 const ARROWS: &[Arrow] = &[

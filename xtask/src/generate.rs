@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::process::{Failure, Outcome, run};
 use crate::tools::NEXTEST;
-use crate::workspace::{WholeWorkspace, Workspace};
+use crate::workspace::Workspace;
 
 /// Whether differences are written down or refused.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,26 +43,15 @@ pub(crate) fn bindings(workspace: &Workspace, drift: Drift) -> Outcome {
     Ok(())
 }
 
-/// ts-rs exports from tests of its own making, a test a type. They are run from the same build as
-/// all other tests, and one after the other, because types share files.
+/// ts-rs exports from tests of its own making, a test a type. They run one after the other, because
+/// types share files; and without the other crates, which may not compile until they are here.
 fn export(workspace: &Workspace, into: &Path) -> Outcome {
     run(workspace
         .command(NEXTEST.path()?)
-        .args(["nextest", "run"])
-        .whole_workspace()
-        .args([
-            "--ignore-default-filter",
-            "--test-threads",
-            "1",
-            "--status-level",
-            "fail",
-        ])
-        .args([
-            "--final-status-level",
-            "fail",
-            "--filterset",
-            "test(/export_bindings/)",
-        ])
+        .args(["nextest", "run", "--package", "countersign-wire"])
+        .args(["--ignore-default-filter", "--test-threads", "1"])
+        .args(["--status-level", "fail", "--final-status-level", "fail"])
+        .args(["--filterset", "test(/export_bindings/)"])
         .env("TS_RS_EXPORT_DIR", into)
         .env("TS_RS_LARGE_INT", "number"))
 }

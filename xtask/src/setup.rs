@@ -195,8 +195,9 @@ fn install(missing: &[&str], consent: Consent) -> Outcome {
         } else {
             command.args(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
         }
-        command.args(arguments);
-        run(&mut command)
+        // Another installation may be under way.
+        command.args(["-o", "DPkg::Lock::Timeout=600"]);
+        run(command.args(arguments))
     };
     apt_get(&["update", "--quiet", "--quiet"])
         .and_then(|()| {
