@@ -1,7 +1,13 @@
 //! Assessment: whether an action may run alone, and if not, why not and who decides (AG-706 4.1–4.12).
 
+pub mod calendar;
+mod case;
+mod checks;
+mod evaluate;
+
 use std::collections::BTreeSet;
 
+pub use evaluate::{Evaluation, assess, blocking, evaluate, history_slice};
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::{Role, RuleId};

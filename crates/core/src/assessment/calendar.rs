@@ -1,0 +1,80 @@
+//! Whether an instant lies in a calendar: local time, half-open in the day, dates inclusive.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, Timelike, Utc, Weekday};
+
+use crate::envelope::{Calendar, Day};
+
+/// Whether `now` lies in `calendar`; `None` where its zone is unknown.
+#[must_use]
+pub fn contains(calendar: &Calendar, now: DateTime<Utc>) -> Option<bool> {
+    let zone: chrono_tz::Tz = calendar.zone.parse().ok()?;
+    let local = now.with_timezone(&zone).naive_local();
+    let minute = u16::try_from(local.hour() * 60 + local.minute()).ok()?;
+    let from = calendar.from.map_or(0, |time| time.minute());
+    let to = calendar.to.map_or(1440, |time| time.minute());
+    let starts_on = |date: NaiveDate| {
+        calendar.days.as_ref().is_none_or(|days| days.contains(&day(date.weekday())))
+            && calendar.dates.as_ref().is_none_or(|range| range.from <= date && date <= range.to)
+    };
+    let today = local.date();
+    if from < to {
+        return Some(starts_on(today) && from <= minute && minute < to);
+    }
+    // The stretch runs over midnight and belongs to the day it starts on.
+    let since_yesterday =
+        minute < to && today.checked_sub_days(Days::new(1)).is_some_and(&starts_on);
+    Some((minute >= from && starts_on(today)) || since_yesterday)
+}
+
+const fn day(weekday: Weekday) -> Day {
+    match weekday {
+        Weekday::Mon => Day::Mon,
+        Weekday::Tue => Day::Tue,
+        Weekday::Wed => Day::Wed,
+        Weekday::Thu => Day::Thu,
+        Weekday::Fri => Day::Fri,
+        Weekday::Sat => Day::Sat,
+        Weekday::Sun => Day::Sun,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(calendar: &str, now: &str, expected: bool) {
+        let calendar: Calendar = serde_json::from_str(calendar).unwrap();
+        assert_eq!(contains(&calendar, now.parse().unwrap()), Some(expected), "{calendar:?} at {now}");
+    }
+
+    #[test]
+    fn local_time_half_open_across_daylight_saving() {
+        let market =
+            r#"{"zone":"Europe/London","days":["mon","tue","wed","thu","fri"],"from":"08:00","to":"16:30"}"#;
+        check(market, "2026-11-24T08:00:00Z", true);
+        check(market, "2026-11-24T07:59:59Z", false);
+        check(market, "2026-11-24T16:29:59Z", true);
+        check(market, "2026-11-24T16:30:00Z", false);
+        check(market, "2026-07-01T07:00:00Z", true); // British Summer Time
+        check(market, "2026-07-01T15:30:00Z", false);
+        check(market, "2026-11-22T12:00:00Z", false); // a Sunday
+    }
+
+    #[test]
+    fn dates_are_inclusive_and_local() {
+        let freeze = r#"{"zone":"Europe/London","dates":{"from":"2026-12-18","to":"2027-01-04"}}"#;
+        check(freeze, "2026-12-17T23:59:59Z", false);
+        check(freeze, "2026-12-18T00:00:00Z", true);
+        check(freeze, "2027-01-04T23:59:59Z", true);
+        check(freeze, "2027-01-05T00:00:00Z", false);
+    }
+
+    #[test]
+    fn a_stretch_over_midnight_belongs_to_the_day_it_starts_on() {
+        let night = r#"{"zone":"Europe/Berlin","days":["fri"],"from":"22:00","to":"06:00"}"#;
+        check(night, "2026-11-20T21:00:00Z", true); // Friday 22:00
+        check(night, "2026-11-21T04:59:00Z", true); // Saturday 05:59
+        check(night, "2026-11-21T05:00:00Z", false);
+        check(night, "2026-11-20T04:00:00Z", false); // Friday 05:00 belongs to Thursday
+    }
+}

@@ -1,0 +1,31 @@
+//! 4.4: health checks and a circuit breaker are declared.
+
+use super::super::case::{Case, Found, some};
+use crate::identifier::CheckId;
+
+pub(super) fn check(case: &Case<'_, '_>) -> Found {
+    let Some(rule) = case.rule else {
+        return Found::unknown("no rule grants this, so no health check or breaker is declared for it");
+    };
+    let undeclared: Vec<_> = rule
+        .rollout
+        .health
+        .iter()
+        .filter(|name| case.envelope.is_none_or(|envelope| !envelope.checks.contains_key(*name)))
+        .collect();
+    match (rule.rollout.health.is_empty(), &rule.rollout.breaker) {
+        (_, _) if !undeclared.is_empty() => Found::fail(format!(
+            "rule {} names health checks that the envelope does not declare: {}",
+            rule.id,
+            some(undeclared.into_iter().map(CheckId::as_str))
+        )),
+        (true, None) => Found::fail(format!("rule {} declares neither a health check nor a breaker", rule.id)),
+        (true, Some(_)) => Found::fail(format!("rule {} declares no health check", rule.id)),
+        (false, None) => Found::fail(format!("rule {} declares no breaker", rule.id)),
+        (false, Some(breaker)) => Found::pass(format!(
+            "{} after each system; the breaker trips beyond {} failures",
+            some(rule.rollout.health.iter().map(CheckId::as_str)),
+            breaker.failures.unwrap_or(0)
+        )),
+    }
+}
