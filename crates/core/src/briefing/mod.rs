@@ -1,9 +1,16 @@
 //! The briefing: the exact document an approver reads and signs for (DESIGN §6.1).
 
+mod compose;
+mod standing;
+mod title;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+pub use compose::{Composed, Inputs, compose, recompute};
 use serde::{Deserialize, Serialize};
+pub use standing::{Present, RunsBy, Standing, standing};
+pub use title::title;
 
 use crate::assessment::Assessment;
 use crate::envelope::{Rollback, Rollout};

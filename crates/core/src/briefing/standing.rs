@@ -1,0 +1,129 @@
+//! Whether what was approved, or assessed as autonomous, still stands at the moment of execution (DESIGN §6.5).
+
+use chrono::{DateTime, Utc};
+
+use super::Briefing;
+use crate::assessment::calendar;
+use crate::canonical::{self, CanonicalError};
+use crate::envelope::Envelope;
+use crate::impact::{self, Circumstances};
+use crate::scope::{self, Graph};
+
+/// By what an operation runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsBy {
+    /// The envelope alone.
+    Envelope,
+    /// A quorum's decision.
+    Decision,
+}
+
+/// What is true now besides the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present {
+    /// Whether a person has suspended autonomy.
+    pub autonomy_suspended: bool,
+    /// The instant.
+    pub now: DateTime<Utc>,
+}
+
+/// Whether an operation may dispatch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Stands,
+    /// Not now; these must pass first.
+    Held(Vec<String>),
+    /// Never: what was approved is no longer what would happen. The item is assessed anew.
+    Void(Vec<String>),
+}
+
+/// Holds a briefing against the documents in force. New or lost members, changed tiers,
+/// dependencies or groups within the scope void it; changes elsewhere and time stamps do not. A
+/// calendar or the authority window holds it, unless the signed briefing already showed it closed.
+///
+/// # Errors
+/// [`CanonicalError`] where a document in force has no digest.
+pub fn standing(
+    briefing: &Briefing,
+    runs_by: RunsBy,
+    envelope: Option<&Envelope>,
+    graph: &Graph<'_>,
+    present: Present,
+) -> Result<Standing, CanonicalError> {
+    let mut void = Vec::new();
+    let targets = scope::resolve(graph, &briefing.proposal.targets);
+    if scope::targets_digest(&targets.systems)? != briefing.digests.targets {
+        void.push("the targets are not those that were assessed".to_owned());
+    }
+    let rule = briefing
+        .assessment
+        .rule
+        .as_ref()
+        .and_then(|id| envelope?.rules.iter().find(|rule| rule.id == *id));
+    let reach = impact::reach(
+        graph,
+        &briefing.proposal.action,
+        &targets.systems,
+        Circumstances {
+            concurrency: rule.and_then(|rule| rule.rollout.concurrency),
+            history: Some(&briefing.history),
+        },
+    );
+    if reach.neighbourhood(graph).digest()? != briefing.digests.neighbourhood {
+        void.push("systems, tiers or dependencies within the scope have changed".to_owned());
+    }
+    if reach.tier > briefing.assessment.scope.tier {
+        void.push(format!("the scope is {} now", reach.tier));
+    }
+    if envelope.map(canonical::digest).transpose()? != briefing.digests.envelope {
+        void.push("another envelope is in force".to_owned());
+    }
+    if !void.is_empty() {
+        return Ok(Standing::Void(void));
+    }
+    let mut held = Vec::new();
+    if runs_by == RunsBy::Envelope && present.autonomy_suspended {
+        held.push("a person has suspended autonomy".to_owned());
+    }
+    if let Some(envelope) = envelope {
+        let authority = &envelope.authority;
+        let in_window = |at: DateTime<Utc>| authority.effective <= at && at < authority.expires;
+        if !in_window(present.now) && in_window(briefing.assessed_at) {
+            held.push("the envelope is not in force".to_owned());
+        }
+        for name in rule.into_iter().flat_map(|rule| &rule.conditions.outside) {
+            let closed = |at| {
+                envelope
+                    .calendars
+                    .get(name)
+                    .and_then(|c| calendar::contains(c, at))
+                    != Some(false)
+            };
+            if closed(present.now) && !closed(briefing.assessed_at) {
+                held.push(format!("now is inside {name}"));
+            }
+        }
+        let inside: Vec<_> = rule
+            .into_iter()
+            .flat_map(|rule| &rule.conditions.inside)
+            .collect();
+        let open = |at| {
+            inside.iter().any(|name| {
+                envelope
+                    .calendars
+                    .get(*name)
+                    .and_then(|c| calendar::contains(c, at))
+                    == Some(true)
+            })
+        };
+        if !inside.is_empty() && !open(present.now) && open(briefing.assessed_at) {
+            held.push("the calendars in which it may run are closed".to_owned());
+        }
+    }
+    Ok(if held.is_empty() {
+        Standing::Stands
+    } else {
+        Standing::Held(held)
+    })
+}
