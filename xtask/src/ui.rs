@@ -11,7 +11,7 @@ use crate::setup::npm;
 use crate::workspace::Workspace;
 
 /// Folders of `ui/` that are made, not written.
-const MADE: &[&str] = &["node_modules", "dist", ".svelte-kit", "coverage"];
+const MADE: &[&str] = &["node_modules", "dist", "dist-memory", ".svelte-kit"];
 
 /// Installs the locked packages, where they are not installed already.
 pub(crate) fn install(workspace: &Workspace) -> Outcome {
