@@ -234,8 +234,8 @@ impl JsonSchema for ClockTime {
     }
 }
 
-/// A health check that a rule can name (AG-706 4.4).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A health check that a rule can name (AG-706 4.4). `document` reads it, so that errors point at fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum HealthCheck {
     /// An HTTP request that expects a status.
@@ -278,7 +278,7 @@ pub enum HealthCheck {
     },
 }
 
-const fn status_ok() -> u16 {
+pub(crate) const fn status_ok() -> u16 {
     200
 }
 

@@ -82,8 +82,14 @@ pub fn reach<'t>(
     targets: &BTreeSet<SystemId>,
     circumstances: Circumstances<'_>,
 ) -> Reach<'t> {
-    let nodes: BTreeSet<NodeIndex> = targets.iter().filter_map(|id| graph.find(id.as_str())).collect();
-    let mut ranges: BTreeSet<IpNet> = nodes.iter().filter_map(|index| own_range(graph, *index)).collect();
+    let nodes: BTreeSet<NodeIndex> = targets
+        .iter()
+        .filter_map(|id| graph.find(id.as_str()))
+        .collect();
+    let mut ranges: BTreeSet<IpNet> = nodes
+        .iter()
+        .filter_map(|index| own_range(graph, *index))
+        .collect();
     if let Action::FirewallRule(rule) = action {
         ranges.extend([rule.from.trunc(), rule.to.trunc()]);
     }
@@ -109,7 +115,11 @@ fn own_range(graph: &Graph<'_>, index: NodeIndex) -> Option<IpNet> {
     graph.node(index)?.system()?.cidr
 }
 
-fn inside(graph: &Graph<'_>, targets: &BTreeSet<NodeIndex>, ranges: &BTreeSet<IpNet>) -> BTreeSet<NodeIndex> {
+fn inside(
+    graph: &Graph<'_>,
+    targets: &BTreeSet<NodeIndex>,
+    ranges: &BTreeSet<IpNet>,
+) -> BTreeSet<NodeIndex> {
     if ranges.is_empty() {
         return BTreeSet::new();
     }
@@ -117,7 +127,11 @@ fn inside(graph: &Graph<'_>, targets: &BTreeSet<NodeIndex>, ranges: &BTreeSet<Ip
         .nodes()
         .filter(|(index, node)| {
             !targets.contains(index)
-                && node.system().is_some_and(|s| ranges.iter().any(|range| crate::scope::system_is_inside(s, range)))
+                && node.system().is_some_and(|s| {
+                    ranges
+                        .iter()
+                        .any(|range| crate::scope::system_is_inside(s, range))
+                })
         })
         .map(|(index, _)| index)
         .collect()
@@ -126,8 +140,18 @@ fn inside(graph: &Graph<'_>, targets: &BTreeSet<NodeIndex>, ranges: &BTreeSet<Ip
 impl<'t> Reach<'t> {
     /// Records that `index` suffers. Down outweighs degraded; what makes it a hard dependent
     /// outweighs the work on itself; otherwise the first cause stays.
-    fn suffer(&mut self, index: NodeIndex, state: ImpactState, cause: Cause<'t>, hard_dependent: bool) -> bool {
-        let effect = Effect { state, cause, hard_dependent };
+    fn suffer(
+        &mut self,
+        index: NodeIndex,
+        state: ImpactState,
+        cause: Cause<'t>,
+        hard_dependent: bool,
+    ) -> bool {
+        let effect = Effect {
+            state,
+            cause,
+            hard_dependent,
+        };
         match self.effects.get_mut(&index) {
             None => {
                 self.effects.insert(index, effect);
@@ -153,12 +177,21 @@ impl<'t> Reach<'t> {
 
     /// The hard dependents disrupted.
     pub fn hard_dependents(&self) -> impl Iterator<Item = NodeIndex> + '_ {
-        self.effects.iter().filter(|(_, effect)| effect.hard_dependent).map(|(index, _)| *index)
+        self.effects
+            .iter()
+            .filter(|(_, effect)| effect.hard_dependent)
+            .map(|(index, _)| *index)
     }
 
     /// The systems in scope.
-    pub fn systems<'g>(&'g self, graph: &'g Graph<'t>) -> impl Iterator<Item = &'t crate::topology::System> + 'g {
-        self.scope.iter().filter_map(|index| graph.node(*index)).filter_map(|node| node.system())
+    pub fn systems<'g>(
+        &'g self,
+        graph: &'g Graph<'t>,
+    ) -> impl Iterator<Item = &'t crate::topology::System> + 'g {
+        self.scope
+            .iter()
+            .filter_map(|index| graph.node(*index))
+            .filter_map(|node| node.system())
     }
 
     /// The neighbourhood of the scope.
@@ -175,7 +208,11 @@ impl<'t> Reach<'t> {
             .iter()
             .filter_map(|(index, effect)| {
                 let id = graph.node(*index)?.id().to_owned();
-                Some(ImpactEntry { id, state: effect.state, because: self.because(graph, *index) })
+                Some(ImpactEntry {
+                    id,
+                    state: effect.state,
+                    because: self.because(graph, *index),
+                })
             })
             .collect();
         entries.sort_by(|a, b| a.id.cmp(&b.id));
@@ -188,10 +225,16 @@ impl<'t> Reach<'t> {
         let mut at = index;
         // INVARIANT: causes form a forest rooted in first-hand causes; the bound only guards against a defect.
         for _ in 0..=self.effects.len() {
-            let Some(effect) = self.effects.get(&at) else { break };
+            let Some(effect) = self.effects.get(&at) else {
+                break;
+            };
             match effect.cause {
                 Cause::NeedsDown(edge) => {
-                    path.push(format!("needs {} ({})", name(graph, edge.to), edge.dependency.kind.as_str()));
+                    path.push(format!(
+                        "needs {} ({})",
+                        name(graph, edge.to),
+                        edge.dependency.kind.as_str()
+                    ));
                     at = edge.to;
                 }
                 Cause::WorkedOn => {
@@ -219,7 +262,11 @@ impl<'t> Reach<'t> {
                     break;
                 }
                 Cause::LosesCredential(edge) => {
-                    let credential = edge.dependency.credential.as_ref().map_or("a credential", CredentialId::as_str);
+                    let credential = edge
+                        .dependency
+                        .credential
+                        .as_ref()
+                        .map_or("a credential", CredentialId::as_str);
                     path.push(format!(
                         "uses {credential} of {}, which changes and is not delivered to it",
                         name(graph, edge.to)
@@ -244,9 +291,17 @@ fn name<'t>(graph: &Graph<'t>, index: NodeIndex) -> &'t str {
     graph.node(index).map_or("?", |node| node.id())
 }
 
-fn first_hop<'t>(graph: &Graph<'t>, action: &Action, circumstances: Circumstances<'_>, reach: &mut Reach<'t>) {
+fn first_hop<'t>(
+    graph: &Graph<'t>,
+    action: &Action,
+    circumstances: Circumstances<'_>,
+    reach: &mut Reach<'t>,
+) {
     match action {
-        Action::Patch(_) | Action::ConfigChange(_) | Action::ServiceRestart(_) | Action::ProcessKill(_) => {
+        Action::Patch(_)
+        | Action::ConfigChange(_)
+        | Action::ServiceRestart(_)
+        | Action::ProcessKill(_) => {
             work_on_targets(graph, circumstances, reach);
         }
         Action::FirewallRule(rule) => {
@@ -268,13 +323,25 @@ fn first_hop<'t>(graph: &Graph<'t>, action: &Action, circumstances: Circumstance
             }
         }
         Action::CredentialRotate(parameters) => {
-            change_credential(graph, reach, &parameters.credential, &parameters.updates_dependents);
+            change_credential(
+                graph,
+                reach,
+                &parameters.credential,
+                &parameters.updates_dependents,
+            );
         }
-        Action::AccountDisable(parameters) => change_credential(graph, reach, &parameters.account, &BTreeSet::new()),
-        Action::AclChange(parameters) => change_credential(graph, reach, &parameters.principal, &BTreeSet::new()),
+        Action::AccountDisable(parameters) => {
+            change_credential(graph, reach, &parameters.account, &BTreeSet::new())
+        }
+        Action::AclChange(parameters) => {
+            change_credential(graph, reach, &parameters.principal, &BTreeSet::new())
+        }
         Action::FileQuarantine(_) => {
             for target in reach.targets.clone() {
-                let service = graph.node(target).and_then(|node| node.system()).and_then(|s| s.service.as_ref());
+                let service = graph
+                    .node(target)
+                    .and_then(|node| node.system())
+                    .and_then(|s| s.service.as_ref());
                 if let Some(service) = service.and_then(|id| graph.find(id.as_str())) {
                     reach.suffer(service, ImpactState::Down, Cause::RunsFrom(target), true);
                 }
@@ -291,16 +358,24 @@ fn work_on_targets<'t>(graph: &Graph<'t>, circumstances: Circumstances<'_>, reac
     }
     let mut kept_groups = BTreeMap::new();
     for target in reach.targets.clone() {
-        let group = graph.node(target).and_then(|n| n.system()).and_then(|s| s.redundancy.as_ref()).map(|r| &r.group);
+        let group = graph
+            .node(target)
+            .and_then(|n| n.system())
+            .and_then(|s| s.redundancy.as_ref())
+            .map(|r| &r.group);
         let kept = group.is_some_and(|id| {
-            *kept_groups.entry(id).or_insert_with(|| group_is_kept(graph, id, &reach.targets, circumstances))
+            *kept_groups
+                .entry(id)
+                .or_insert_with(|| group_is_kept(graph, id, &reach.targets, circumstances))
         });
         for edge in graph.dependents(target) {
             match edge.dependency.kind {
                 DependencyKind::Runtime | DependencyKind::Data | DependencyKind::Control => {
                     if kept {
-                        reach.rests_on_unknown_in_flight |=
-                            circumstances.history.and_then(|h| h.in_flight.as_ref()).is_none();
+                        reach.rests_on_unknown_in_flight |= circumstances
+                            .history
+                            .and_then(|h| h.in_flight.as_ref())
+                            .is_none();
                     } else {
                         reach.break_edge(edge, Cause::NeedsTarget(edge));
                     }
@@ -319,10 +394,22 @@ fn group_is_kept(
     targets: &BTreeSet<NodeIndex>,
     circumstances: Circumstances<'_>,
 ) -> bool {
-    let Some(group) = graph.group(id) else { return false };
-    let is_target = |member: &SystemId| graph.find(member.as_str()).is_some_and(|index| targets.contains(&index));
-    let targeted = group.members.iter().filter(|member| is_target(member)).count() as u64;
-    let at_once = circumstances.concurrency.map_or(targeted, |limit| targeted.min(u64::from(limit)));
+    let Some(group) = graph.group(id) else {
+        return false;
+    };
+    let is_target = |member: &SystemId| {
+        graph
+            .find(member.as_str())
+            .is_some_and(|index| targets.contains(&index))
+    };
+    let targeted = group
+        .members
+        .iter()
+        .filter(|member| is_target(member))
+        .count() as u64;
+    let at_once = circumstances
+        .concurrency
+        .map_or(targeted, |limit| targeted.min(u64::from(limit)));
     let in_flight: BTreeSet<&SystemId> = circumstances
         .history
         .and_then(|history| history.in_flight.as_ref())
@@ -339,7 +426,9 @@ fn group_is_kept(
 fn isolate_segments<'t>(graph: &Graph<'t>, reach: &mut Reach<'t>) {
     for target in reach.targets.clone() {
         let range = own_range(graph, target);
-        let within = |index: NodeIndex| index == target || range.is_some_and(|range| graph.is_inside(index, &range));
+        let within = |index: NodeIndex| {
+            index == target || range.is_some_and(|range| graph.is_inside(index, &range))
+        };
         for edge in graph.edges() {
             if within(edge.from) != within(edge.to) {
                 reach.break_edge(*edge, Cause::CutOff(*edge));
@@ -387,7 +476,12 @@ fn propagate<'t>(graph: &Graph<'t>, reach: &mut Reach<'t>) {
                     }
                 }
                 Strength::Soft => {
-                    reach.suffer(edge.from, ImpactState::Degraded, Cause::NeedsDown(edge), false);
+                    reach.suffer(
+                        edge.from,
+                        ImpactState::Degraded,
+                        Cause::NeedsDown(edge),
+                        false,
+                    );
                 }
             }
         }
@@ -395,9 +489,22 @@ fn propagate<'t>(graph: &Graph<'t>, reach: &mut Reach<'t>) {
 }
 
 fn finish<'t>(graph: &Graph<'t>, action: &Action, reach: &mut Reach<'t>) {
-    let separates = matches!(action, Action::FirewallRule(_) | Action::NetworkIsolate | Action::HostIsolate);
-    reach.scope = reach.targets.union(&reach.inside).copied().chain(reach.hard_dependents()).collect();
-    reach.tier = reach.scope.iter().map(|index| graph.tier(*index)).max().unwrap_or(Tier::NonCritical);
+    let separates = matches!(
+        action,
+        Action::FirewallRule(_) | Action::NetworkIsolate | Action::HostIsolate
+    );
+    reach.scope = reach
+        .targets
+        .union(&reach.inside)
+        .copied()
+        .chain(reach.hard_dependents())
+        .collect();
+    reach.tier = reach
+        .scope
+        .iter()
+        .map(|index| graph.tier(*index))
+        .max()
+        .unwrap_or(Tier::NonCritical);
     for index in &reach.scope {
         match graph.node(*index) {
             Some(Node::System(system)) => reach.services.extend(system.service.as_ref()),
@@ -410,7 +517,11 @@ fn finish<'t>(graph: &Graph<'t>, action: &Action, reach: &mut Reach<'t>) {
     if !separates {
         return;
     }
-    let cut: BTreeSet<NodeIndex> = reach.broken.iter().flat_map(|edge| [edge.from, edge.to]).collect();
+    let cut: BTreeSet<NodeIndex> = reach
+        .broken
+        .iter()
+        .flat_map(|edge| [edge.from, edge.to])
+        .collect();
     for segment in &graph.topology().systems {
         if let Some(range) = segment.cidr
             && cut.iter().any(|index| graph.is_inside(*index, &range))

@@ -115,7 +115,10 @@ impl<'t> Graph<'t> {
                 let group = graph
                     .groups
                     .entry(&redundancy.group)
-                    .or_insert_with(|| Group { members: BTreeSet::new(), min_healthy: 0 });
+                    .or_insert_with(|| Group {
+                        members: BTreeSet::new(),
+                        min_healthy: 0,
+                    });
                 group.members.insert(&system.id);
                 group.min_healthy = group.min_healthy.max(redundancy.min_healthy);
             }
@@ -129,7 +132,11 @@ impl<'t> Graph<'t> {
         for dependency in &topology.dependencies {
             let from = graph.find_or_add(&dependency.from);
             let to = graph.find_or_add(&dependency.to);
-            graph.edges.push(Edge { from, to, dependency });
+            graph.edges.push(Edge {
+                from,
+                to,
+                dependency,
+            });
         }
         graph.dependents = vec![Vec::new(); graph.nodes.len()];
         graph.dependencies = vec![Vec::new(); graph.nodes.len()];
@@ -174,7 +181,9 @@ impl<'t> Graph<'t> {
     /// The system of this name.
     #[must_use]
     pub fn system(&self, id: &str) -> Option<&'t System> {
-        self.find(id).and_then(|index| self.node(index)).and_then(|node| node.system())
+        self.find(id)
+            .and_then(|index| self.node(index))
+            .and_then(|node| node.system())
     }
 
     /// What stands at `index`; `None` only for an index of another graph.
@@ -186,7 +195,8 @@ impl<'t> Graph<'t> {
     /// The tier at `index`.
     #[must_use]
     pub fn tier(&self, index: NodeIndex) -> Tier {
-        self.node(index).map_or(Tier::SafetyCritical, |node| node.tier())
+        self.node(index)
+            .map_or(Tier::SafetyCritical, |node| node.tier())
     }
 
     /// Every node.
@@ -210,7 +220,11 @@ impl<'t> Graph<'t> {
         self.listed(&self.dependencies, index)
     }
 
-    fn listed<'g>(&'g self, lists: &'g [Vec<u32>], index: NodeIndex) -> impl Iterator<Item = Edge<'t>> + 'g {
+    fn listed<'g>(
+        &'g self,
+        lists: &'g [Vec<u32>],
+        index: NodeIndex,
+    ) -> impl Iterator<Item = Edge<'t>> + 'g {
         lists
             .get(index.0 as usize)
             .into_iter()
@@ -243,7 +257,9 @@ impl<'t> Graph<'t> {
         match self.node(index) {
             Some(Node::System(system)) => system_is_inside(system, range),
             Some(Node::Service(service)) => self.carriers(&service.id).iter().any(|carrier| {
-                self.node(*carrier).and_then(|node| node.system()).is_some_and(|s| system_is_inside(s, range))
+                self.node(*carrier)
+                    .and_then(|node| node.system())
+                    .is_some_and(|s| system_is_inside(s, range))
             }),
             Some(Node::Unknown(_)) | None => false,
         }
@@ -252,7 +268,9 @@ impl<'t> Graph<'t> {
     /// The segments (systems with a range) that hold a node.
     pub fn segments_around(&self, index: NodeIndex) -> impl Iterator<Item = &'t System> + '_ {
         self.topology.systems.iter().filter(move |segment| {
-            segment.cidr.is_some_and(|range| self.find(segment.id.as_str()) != Some(index) && self.is_inside(index, &range))
+            segment.cidr.is_some_and(|range| {
+                self.find(segment.id.as_str()) != Some(index) && self.is_inside(index, &range)
+            })
         })
     }
 }
@@ -260,7 +278,10 @@ impl<'t> Graph<'t> {
 /// Whether a system is inside a range: one of its addresses is, or its own range is part of it.
 #[must_use]
 pub fn system_is_inside(system: &System, range: &IpNet) -> bool {
-    system.addresses.iter().any(|address| range.contains(address))
+    system
+        .addresses
+        .iter()
+        .any(|address| range.contains(address))
         || system.cidr.is_some_and(|own| range.contains(&own))
 }
 
@@ -278,7 +299,10 @@ pub struct ResolvedTargets {
 pub fn resolve(graph: &Graph<'_>, targets: &Targets) -> ResolvedTargets {
     match targets {
         Targets::Systems(named) => {
-            let (systems, unknown) = named.iter().cloned().partition(|id| graph.system(id.as_str()).is_some());
+            let (systems, unknown) = named
+                .iter()
+                .cloned()
+                .partition(|id| graph.system(id.as_str()).is_some());
             ResolvedTargets { systems, unknown }
         }
         Targets::Selector(selector) => ResolvedTargets {
@@ -297,9 +321,17 @@ pub fn resolve(graph: &Graph<'_>, targets: &Targets) -> ResolvedTargets {
 fn selects(selector: &Selector, system: &System) -> bool {
     let named = selector.class.is_some() || selector.tier.is_some() || !selector.labels.is_empty();
     named
-        && selector.class.as_ref().is_none_or(|class| *class == system.class)
-        && selector.tier.is_none_or(|tier| tier == system.effective_tier())
-        && selector.labels.iter().all(|(name, value)| system.labels.get(name) == Some(value))
+        && selector
+            .class
+            .as_ref()
+            .is_none_or(|class| *class == system.class)
+        && selector
+            .tier
+            .is_none_or(|tier| tier == system.effective_tier())
+        && selector
+            .labels
+            .iter()
+            .all(|(name, value)| system.labels.get(name) == Some(value))
 }
 
 /// The part of a topology that an approval rests on: the scope's systems and services, the
@@ -337,7 +369,10 @@ impl<'t> Neighbourhood<'t> {
                     {
                         groups.insert(
                             &redundancy.group,
-                            NeighbourhoodGroup { members: group.members.clone(), min_healthy: group.min_healthy },
+                            NeighbourhoodGroup {
+                                members: group.members.clone(),
+                                min_healthy: group.min_healthy,
+                            },
                         );
                     }
                 }
@@ -354,7 +389,11 @@ impl<'t> Neighbourhood<'t> {
             .systems
             .iter()
             .filter(|segment| {
-                segment.cidr.is_some_and(|range| systems.values().any(|system| system_is_inside(system, &range)))
+                segment.cidr.is_some_and(|range| {
+                    systems
+                        .values()
+                        .any(|system| system_is_inside(system, &range))
+                })
             })
             .map(|segment| (&segment.id, segment))
             .collect();

@@ -13,8 +13,14 @@ pub fn contains(calendar: &Calendar, now: DateTime<Utc>) -> Option<bool> {
     let from = calendar.from.map_or(0, |time| time.minute());
     let to = calendar.to.map_or(1440, |time| time.minute());
     let starts_on = |date: NaiveDate| {
-        calendar.days.as_ref().is_none_or(|days| days.contains(&day(date.weekday())))
-            && calendar.dates.as_ref().is_none_or(|range| range.from <= date && date <= range.to)
+        calendar
+            .days
+            .as_ref()
+            .is_none_or(|days| days.contains(&day(date.weekday())))
+            && calendar
+                .dates
+                .as_ref()
+                .is_none_or(|range| range.from <= date && date <= range.to)
     };
     let today = local.date();
     if from < to {
@@ -44,13 +50,16 @@ mod tests {
 
     fn check(calendar: &str, now: &str, expected: bool) {
         let calendar: Calendar = serde_json::from_str(calendar).unwrap();
-        assert_eq!(contains(&calendar, now.parse().unwrap()), Some(expected), "{calendar:?} at {now}");
+        assert_eq!(
+            contains(&calendar, now.parse().unwrap()),
+            Some(expected),
+            "{calendar:?} at {now}"
+        );
     }
 
     #[test]
     fn local_time_half_open_across_daylight_saving() {
-        let market =
-            r#"{"zone":"Europe/London","days":["mon","tue","wed","thu","fri"],"from":"08:00","to":"16:30"}"#;
+        let market = r#"{"zone":"Europe/London","days":["mon","tue","wed","thu","fri"],"from":"08:00","to":"16:30"}"#;
         check(market, "2026-11-24T08:00:00Z", true);
         check(market, "2026-11-24T07:59:59Z", false);
         check(market, "2026-11-24T16:29:59Z", true);

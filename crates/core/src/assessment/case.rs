@@ -28,23 +28,33 @@ impl<'a, 't> Case<'a, 't> {
     /// The targets as the topology describes them.
     pub(super) fn target_systems(&self) -> impl Iterator<Item = &'t System> + use<'a, 't> {
         let graph = self.graph;
-        self.targets.systems.iter().filter_map(move |id| graph.system(id.as_str()))
+        self.targets
+            .systems
+            .iter()
+            .filter_map(move |id| graph.system(id.as_str()))
     }
 
     /// The registered detection behind the proposal, for its source and agent; `None` where there
     /// is none or nobody knows.
     pub(super) fn registered(&self) -> Option<&'a RegisteredDetection> {
         let detection = &self.proposal.detection;
-        self.history?.detections.as_ref()?.iter().find(|registered| {
-            registered.rule == detection.rule
-                && registered.source == detection.source
-                && registered.agents.contains(&self.proposal.agent)
-        })
+        self.history?
+            .detections
+            .as_ref()?
+            .iter()
+            .find(|registered| {
+                registered.rule == detection.rule
+                    && registered.source == detection.source
+                    && registered.agents.contains(&self.proposal.agent)
+            })
     }
 
     /// The severity that counts: the registered one, and the agent's claim where none is registered.
     pub(super) fn severity(&self) -> Severity {
-        self.registered().map_or(self.proposal.detection.severity, |registered| registered.severity)
+        self.registered()
+            .map_or(self.proposal.detection.severity, |registered| {
+                registered.severity
+            })
     }
 }
 
@@ -59,14 +69,22 @@ pub(super) fn grants(
     envelope.agents.contains(&proposal.agent)
         && rule.actions.contains(&proposal.action.kind())
         && !targets.systems.is_empty()
-        && targets.systems.iter().all(|id| graph.system(id.as_str()).is_some_and(|system| grants_system(rule, system)))
+        && targets.systems.iter().all(|id| {
+            graph
+                .system(id.as_str())
+                .is_some_and(|system| grants_system(rule, system))
+        })
 }
 
 /// Whether a rule grants this target.
 pub(super) fn grants_system(rule: &Rule, system: &System) -> bool {
     rule.targets.classes.contains(&system.class)
         && rule.targets.tiers.contains(&system.effective_tier())
-        && rule.targets.labels.iter().all(|(name, value)| system.labels.get(name) == Some(value))
+        && rule
+            .targets
+            .labels
+            .iter()
+            .all(|(name, value)| system.labels.get(name) == Some(value))
 }
 
 /// A finding under construction.
@@ -79,7 +97,12 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn new(outcome: Outcome, message: impl Into<String>) -> Self {
-        Self { outcome, measured: None, limit: None, message: message.into() }
+        Self {
+            outcome,
+            measured: None,
+            limit: None,
+            message: message.into(),
+        }
     }
 
     pub(super) fn pass(message: impl Into<String>) -> Self {
@@ -130,7 +153,8 @@ pub(super) fn count(number: u64, one: &str) -> String {
         return format!("1 {one}");
     }
     match one.strip_suffix('y') {
-        Some(stem) => format!("{number} {stem}ies"),
+        Some(stem) if !stem.ends_with('a') => format!("{number} {stem}ies"),
+        Some(_) => format!("{number} {one}s"),
         None if one.ends_with('s') => format!("{number} {one}es"),
         None => format!("{number} {one}s"),
     }

@@ -61,15 +61,32 @@ pub fn evaluate<'t>(
             graph,
             &proposal.action,
             &targets.systems,
-            Circumstances { concurrency: rule.and_then(|rule| rule.rollout.concurrency), history },
+            Circumstances {
+                concurrency: rule.and_then(|rule| rule.rollout.concurrency),
+                history,
+            },
         );
-        let findings = checks::run(&Case { envelope, rule, graph, proposal, targets: &targets, reach: &reach, history, now });
+        let findings = checks::run(&Case {
+            envelope,
+            rule,
+            graph,
+            proposal,
+            targets: &targets,
+            reach: &reach,
+            history,
+            now,
+        });
         (reach, findings)
     };
     // Of the rules that grant it, the one with the fewest failures; of those, the first in the document.
     let best = envelope
         .into_iter()
-        .flat_map(|envelope| envelope.rules.iter().filter(|rule| grants(envelope, rule, graph, proposal, &targets)))
+        .flat_map(|envelope| {
+            envelope
+                .rules
+                .iter()
+                .filter(|rule| grants(envelope, rule, graph, proposal, &targets))
+        })
         .map(|rule| (rule, run(Some(rule))))
         .min_by_key(|(_, (_, findings))| blocking(findings).count());
     let (rule, (reach, findings)) = match best {
@@ -77,7 +94,11 @@ pub fn evaluate<'t>(
         None => (None, run(None)),
     };
     let refusal = refusal(proposal, &targets, graph, now);
-    let tier = if targets.unknown.is_empty() { reach.tier } else { Tier::SafetyCritical };
+    let tier = if targets.unknown.is_empty() {
+        reach.tier
+    } else {
+        Tier::SafetyCritical
+    };
     let verdict = if refusal.is_some() {
         Verdict::Refused
     } else if rule.is_some() && blocking(&findings).next().is_none() {
@@ -103,7 +124,11 @@ pub fn evaluate<'t>(
         quorum,
         refusal,
     };
-    Evaluation { assessment, targets, reach }
+    Evaluation {
+        assessment,
+        targets,
+        reach,
+    }
 }
 
 /// The findings that block autonomy.
@@ -114,26 +139,47 @@ pub fn blocking(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
     })
 }
 
-fn refusal(proposal: &Proposal, targets: &ResolvedTargets, graph: &Graph<'_>, now: DateTime<Utc>) -> Option<String> {
+fn refusal(
+    proposal: &Proposal,
+    targets: &ResolvedTargets,
+    graph: &Graph<'_>,
+    now: DateTime<Utc>,
+) -> Option<String> {
     if now >= proposal.expires_at {
         return Some(format!(
             "the proposal expired at {}; propose again",
-            proposal.expires_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+            proposal
+                .expires_at
+                .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
         ));
     }
     let mut unknown: BTreeSet<&str> = targets.unknown.iter().map(SystemId::as_str).collect();
     if let crate::proposal::Action::CredentialRotate(parameters) = &proposal.action {
         unknown.extend(
-            parameters.updates_dependents.iter().map(SystemId::as_str).filter(|id| graph.find(id).is_none()),
+            parameters
+                .updates_dependents
+                .iter()
+                .map(SystemId::as_str)
+                .filter(|id| graph.find(id).is_none()),
         );
     }
     if !unknown.is_empty() {
         let shown: Vec<_> = unknown.iter().take(5).copied().collect();
         let more = unknown.len().saturating_sub(shown.len());
-        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
-        return Some(format!("the topology knows no system {}{rest}; import it or correct the name", shown.join(", ")));
+        let rest = if more == 0 {
+            String::new()
+        } else {
+            format!(" and {more} more")
+        };
+        return Some(format!(
+            "the topology knows no system {}{rest}; import it or correct the name",
+            shown.join(", ")
+        ));
     }
-    targets.systems.is_empty().then(|| "no system matches the targets; correct the selector".to_owned())
+    targets
+        .systems
+        .is_empty()
+        .then(|| "no system matches the targets; correct the selector".to_owned())
 }
 
 fn quorum(envelope: Option<&Envelope>, history: Option<&History>, tier: Tier) -> QuorumRule {
@@ -141,8 +187,14 @@ fn quorum(envelope: Option<&Envelope>, history: Option<&History>, tier: Tier) ->
     envelope
         .filter(|_| authorised != Some(false))
         .and_then(|envelope| envelope.tiers.get(&tier))
-        .map(|tier| QuorumRule { needed: tier.approval.quorum.max(1), roles: tier.approval.roles.clone() })
-        .unwrap_or(QuorumRule { needed: QUORUM_WITHOUT_ENVELOPE, roles: BTreeSet::new() })
+        .map(|tier| QuorumRule {
+            needed: tier.approval.quorum.max(1),
+            roles: tier.approval.roles.clone(),
+        })
+        .unwrap_or(QuorumRule {
+            needed: QUORUM_WITHOUT_ENVELOPE,
+            roles: BTreeSet::new(),
+        })
 }
 
 /// The part of `history` that an assessment rests on: assessing the slice gives what assessing the
@@ -156,12 +208,27 @@ pub fn history_slice(
     now: DateTime<Utc>,
 ) -> History {
     let targets = scope::resolve(graph, &proposal.targets);
-    let reach =
-        impact::reach(graph, &proposal.action, &targets.systems, Circumstances { concurrency: None, history: None });
-    let about: BTreeSet<&str> =
-        reach.targets.union(&reach.inside).filter_map(|index| graph.node(*index)).map(|node| node.id()).collect();
-    let classes: BTreeSet<&ClassId> =
-        targets.systems.iter().filter_map(|id| graph.system(id.as_str())).map(|system| &system.class).collect();
+    let reach = impact::reach(
+        graph,
+        &proposal.action,
+        &targets.systems,
+        Circumstances {
+            concurrency: None,
+            history: None,
+        },
+    );
+    let about: BTreeSet<&str> = reach
+        .targets
+        .union(&reach.inside)
+        .filter_map(|index| graph.node(*index))
+        .map(|node| node.id())
+        .collect();
+    let classes: BTreeSet<&ClassId> = targets
+        .systems
+        .iter()
+        .filter_map(|id| graph.system(id.as_str()))
+        .map(|system| &system.class)
+        .collect();
     let longest = envelope
         .into_iter()
         .flat_map(|envelope| envelope.tiers.values())
@@ -172,13 +239,17 @@ pub fn history_slice(
     History {
         envelope_authorised: history.envelope_authorised,
         autonomy_suspended: history.autonomy_suspended,
-        drills: history.drills.as_ref().map(|drills| latest_drills(drills, |drill| {
-            drill.action == kind && classes.contains(&drill.class) && drill.succeeded_at <= now
-        })),
+        drills: history.drills.as_ref().map(|drills| {
+            latest_drills(drills, |drill| {
+                drill.action == kind && classes.contains(&drill.class) && drill.succeeded_at <= now
+            })
+        }),
         detections: history.detections.as_ref().map(|detections| {
             let mut kept: Vec<RegisteredDetection> = detections
                 .iter()
-                .filter(|d| d.rule == proposal.detection.rule && d.source == proposal.detection.source)
+                .filter(|d| {
+                    d.rule == proposal.detection.rule && d.source == proposal.detection.source
+                })
                 .cloned()
                 .collect();
             kept.sort();
@@ -187,10 +258,17 @@ pub fn history_slice(
         signals: history.signals.as_ref().map(|signals| {
             let mut kept: Vec<_> = signals
                 .iter()
-                .filter(|signal| signal.systems.iter().any(|system| about.contains(system.as_str())))
+                .filter(|signal| {
+                    signal
+                        .systems
+                        .iter()
+                        .any(|system| about.contains(system.as_str()))
+                })
                 .cloned()
                 .map(|mut signal| {
-                    signal.systems.retain(|system| about.contains(system.as_str()));
+                    signal
+                        .systems
+                        .retain(|system| about.contains(system.as_str()));
                     signal
                 })
                 .collect();
@@ -205,13 +283,20 @@ pub fn history_slice(
         recent: history.recent.as_ref().map(|operations| {
             let mut kept: Vec<_> = operations
                 .iter()
-                .filter(|operation| longest.is_some_and(|longest| now - operation.finished_at <= longest))
+                .filter(|operation| {
+                    longest.is_some_and(|longest| now - operation.finished_at <= longest)
+                })
                 .cloned()
                 .collect();
             kept.sort();
             kept
         }),
-        irreversible: history.irreversible.iter().copied().filter(|action| *action == kind).collect(),
+        irreversible: history
+            .irreversible
+            .iter()
+            .copied()
+            .filter(|action| *action == kind)
+            .collect(),
     }
 }
 

@@ -9,8 +9,11 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
     let authority = &envelope.authority;
     let window = format!("{} to {}", utc(authority.effective), utc(authority.expires));
     if case.now < authority.effective {
-        return Found::fail(format!("the envelope is not in force before {}", utc(authority.effective)))
-            .against(utc(case.now), window);
+        return Found::fail(format!(
+            "the envelope is not in force before {}",
+            utc(authority.effective)
+        ))
+        .against(utc(case.now), window);
     }
     if case.now >= authority.expires {
         return Found::fail(format!(
@@ -20,18 +23,32 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         ))
         .against(utc(case.now), window);
     }
-    if authority.expires - authority.effective > chrono::Duration::days(crate::envelope::WINDOW_DAYS_MAX) {
-        return Found::fail(format!("the authority window is longer than {} days", crate::envelope::WINDOW_DAYS_MAX))
-            .against(utc(case.now), window);
+    if authority.expires - authority.effective
+        > chrono::Duration::days(crate::envelope::WINDOW_DAYS_MAX)
+    {
+        return Found::fail(format!(
+            "the authority window is longer than {} days",
+            crate::envelope::WINDOW_DAYS_MAX
+        ))
+        .against(utc(case.now), window);
     }
     let authorised = case.history.and_then(|history| history.envelope_authorised);
     let suspended = case.history.and_then(|history| history.autonomy_suspended);
     match (authorised, suspended) {
-        (Some(false), _) => Found::fail(format!("the {} has not authorised this envelope by a full quorum", authority.board)),
+        (Some(false), _) => Found::fail(format!(
+            "the {} has not authorised this envelope by a full quorum",
+            authority.board
+        )),
         (_, Some(true)) => Found::fail("a person has suspended autonomy"),
-        (None, _) => Found::unknown(format!("nobody can say whether the {} authorised this envelope", authority.board)),
+        (None, _) => Found::unknown(format!(
+            "nobody can say whether the {} authorised this envelope",
+            authority.board
+        )),
         (_, None) => Found::unknown("nobody can say whether autonomy is suspended"),
-        (Some(true), Some(false)) => Found::pass(format!("authorised, and in force until {}", utc(authority.expires))),
+        (Some(true), Some(false)) => Found::pass(format!(
+            "authorised, and in force until {}",
+            utc(authority.expires)
+        )),
     }
     .against(utc(case.now), window)
 }

@@ -36,12 +36,20 @@ struct Counted<'a> {
 }
 
 fn limits<'a>(case: &Case<'a, '_>) -> Option<&'a BlastRadius> {
-    case.envelope?.tiers.get(&case.reach.tier)?.blast_radius.as_ref()
+    case.envelope?
+        .tiers
+        .get(&case.reach.tier)?
+        .blast_radius
+        .as_ref()
 }
 
 fn counted<'a>(case: &Case<'a, 'a>, radius: &BlastRadius) -> Counted<'a> {
     let mut counted = Counted {
-        systems: case.reach.systems(case.graph).map(|system| system.id.as_str()).collect(),
+        systems: case
+            .reach
+            .systems(case.graph)
+            .map(|system| system.id.as_str())
+            .collect(),
         services: case.reach.services.iter().copied().collect(),
         segments: case.reach.segments.clone(),
         complete: true,
@@ -49,7 +57,10 @@ fn counted<'a>(case: &Case<'a, 'a>, radius: &BlastRadius) -> Counted<'a> {
     let in_flight = case.history.and_then(|history| history.in_flight.as_ref());
     let recent = case.history.and_then(|history| history.recent.as_ref());
     counted.complete = in_flight.is_some() && recent.is_some();
-    let running = in_flight.into_iter().flatten().flat_map(|operation| &operation.systems);
+    let running = in_flight
+        .into_iter()
+        .flatten()
+        .flat_map(|operation| &operation.systems);
     let finished = recent
         .into_iter()
         .flatten()
@@ -73,7 +84,9 @@ fn counted<'a>(case: &Case<'a, 'a>, radius: &BlastRadius) -> Counted<'a> {
 
 /// The counted values with their limits; empty where no limits are set.
 pub(super) fn measures(case: &Case<'_, '_>) -> Vec<Measure> {
-    let Some(radius) = limits(case) else { return Vec::new() };
+    let Some(radius) = limits(case) else {
+        return Vec::new();
+    };
     let counted = counted(case, radius);
     [
         ("systems", counted.systems.len(), radius.systems),
@@ -81,15 +94,22 @@ pub(super) fn measures(case: &Case<'_, '_>) -> Vec<Measure> {
         ("segments", counted.segments.len(), radius.segments),
     ]
     .into_iter()
-    .filter_map(|(what, value, limit)| Some(Measure { what, value: value as u64, limit: limit? }))
+    .filter_map(|(what, value, limit)| {
+        Some(Measure {
+            what,
+            value: value as u64,
+            limit: limit?,
+        })
+    })
     .collect()
 }
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
     let tier = case.reach.tier;
     let Some(radius) = limits(case) else {
-        return Found::unknown(format!("no blast radius is set for {tier} systems"))
-            .measured(count(case.reach.systems(case.graph).count() as u64, "system"));
+        return Found::unknown(format!("no blast radius is set for {tier} systems")).measured(
+            count(case.reach.systems(case.graph).count() as u64, "system"),
+        );
     };
     let counted = counted(case, radius);
     let measures = measures(case);
@@ -101,7 +121,11 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
             (
                 count(measure.value, one),
                 measure.limit.to_string(),
-                format!("{}; the limit is {}", count(measure.value, one), measure.limit),
+                format!(
+                    "{}; the limit is {}",
+                    count(measure.value, one),
+                    measure.limit
+                ),
             )
         })
         .collect();
@@ -109,8 +133,16 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         over.extend(classes_over(case, &counted, *limit));
     }
     if let Some((measured, limit, _)) = over.first() {
-        let messages: Vec<&str> = over.iter().map(|(_, _, message)| message.as_str()).collect();
-        return Found::fail(format!("{} ({tier}, per {})", messages.join(", "), radius.per)).against(measured, limit);
+        let messages: Vec<&str> = over
+            .iter()
+            .map(|(_, _, message)| message.as_str())
+            .collect();
+        return Found::fail(format!(
+            "{} ({tier}, per {})",
+            messages.join(", "),
+            radius.per
+        ))
+        .against(measured, limit);
     }
     if !counted.complete {
         return Found::unknown("nobody can say what else is in flight or ran within the period")
@@ -128,10 +160,22 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
 }
 
 /// The classes in scope of which a larger share than `limit` would be touched.
-fn classes_over(case: &Case<'_, '_>, counted: &Counted<'_>, limit: Decimal) -> Vec<(String, String, String)> {
-    let in_scope: BTreeSet<&ClassId> = case.reach.systems(case.graph).map(|system| &system.class).collect();
+fn classes_over(
+    case: &Case<'_, '_>,
+    counted: &Counted<'_>,
+    limit: Decimal,
+) -> Vec<(String, String, String)> {
+    let in_scope: BTreeSet<&ClassId> = case
+        .reach
+        .systems(case.graph)
+        .map(|system| &system.class)
+        .collect();
     let mut by_class: BTreeMap<&ClassId, u64> = BTreeMap::new();
-    for system in counted.systems.iter().filter_map(|id| case.graph.system(id)) {
+    for system in counted
+        .systems
+        .iter()
+        .filter_map(|id| case.graph.system(id))
+    {
         if in_scope.contains(&system.class) {
             *by_class.entry(&system.class).or_default() += 1;
         }

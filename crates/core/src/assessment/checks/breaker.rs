@@ -5,13 +5,18 @@ use crate::identifier::CheckId;
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
     let Some(rule) = case.rule else {
-        return Found::unknown("no rule grants this, so no health check or breaker is declared for it");
+        return Found::unknown(
+            "no rule grants this, so no health check or breaker is declared for it",
+        );
     };
     let undeclared: Vec<_> = rule
         .rollout
         .health
         .iter()
-        .filter(|name| case.envelope.is_none_or(|envelope| !envelope.checks.contains_key(*name)))
+        .filter(|name| {
+            case.envelope
+                .is_none_or(|envelope| !envelope.checks.contains_key(*name))
+        })
         .collect();
     match (rule.rollout.health.is_empty(), &rule.rollout.breaker) {
         (_, _) if !undeclared.is_empty() => Found::fail(format!(
@@ -19,7 +24,10 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
             rule.id,
             some(undeclared.into_iter().map(CheckId::as_str))
         )),
-        (true, None) => Found::fail(format!("rule {} declares neither a health check nor a breaker", rule.id)),
+        (true, None) => Found::fail(format!(
+            "rule {} declares neither a health check nor a breaker",
+            rule.id
+        )),
         (true, Some(_)) => Found::fail(format!("rule {} declares no health check", rule.id)),
         (false, None) => Found::fail(format!("rule {} declares no breaker", rule.id)),
         (false, Some(breaker)) => Found::pass(format!(

@@ -5,7 +5,11 @@ use crate::envelope::Autonomy;
 use crate::topology::Tier;
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
-    let tier = if case.targets.unknown.is_empty() { case.reach.tier } else { Tier::SafetyCritical };
+    let tier = if case.targets.unknown.is_empty() {
+        case.reach.tier
+    } else {
+        Tier::SafetyCritical
+    };
     match tier {
         Tier::SafetyCritical => {
             let critical = || {
@@ -17,24 +21,36 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
                     .map(|node| node.id())
             };
             let message = match critical().count() {
-                0 => "a target that the topology does not know counts as safety-critical".to_owned(),
-                1 => format!("{} is safety-critical; only people may decide", some(critical())),
-                number => format!("{number} in scope are safety-critical ({}); only people may decide", some(critical())),
+                0 => {
+                    "a target that the topology does not know counts as safety-critical".to_owned()
+                }
+                1 => format!(
+                    "{} is safety-critical; only people may decide",
+                    some(critical())
+                ),
+                number => format!(
+                    "{number} in scope are safety-critical ({}); only people may decide",
+                    some(critical())
+                ),
             };
             Found::fail(message).against(tier, Tier::ProductionCritical)
         }
         Tier::ProductionCritical | Tier::NonCritical => {
-            match case.envelope.and_then(|envelope| envelope.tiers.get(&tier)).map(|rule| rule.autonomy) {
+            match case
+                .envelope
+                .and_then(|envelope| envelope.tiers.get(&tier))
+                .map(|rule| rule.autonomy)
+            {
                 Some(Autonomy::Prohibited) => {
-                    Found::fail(format!("the envelope prohibits autonomy on {tier} systems")).measured(tier)
+                    Found::fail(format!("the envelope prohibits autonomy on {tier} systems"))
+                        .measured(tier)
                 }
-                Some(Autonomy::Bounded) => {
-                    Found::pass(format!("the scope is {tier}")).against(tier, Tier::ProductionCritical)
-                }
-                None if case.envelope.is_none() => {
-                    Found::pass(format!("the scope is {tier}")).against(tier, Tier::ProductionCritical)
-                }
-                None => Found::fail(format!("the envelope says nothing of {tier} systems")).measured(tier),
+                Some(Autonomy::Bounded) => Found::pass(format!("the scope is {tier}"))
+                    .against(tier, Tier::ProductionCritical),
+                None if case.envelope.is_none() => Found::pass(format!("the scope is {tier}"))
+                    .against(tier, Tier::ProductionCritical),
+                None => Found::fail(format!("the envelope says nothing of {tier} systems"))
+                    .measured(tier),
             }
         }
     }

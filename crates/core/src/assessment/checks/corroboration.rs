@@ -31,7 +31,10 @@ pub(super) fn independent_sources<'a>(
         .systems
         .iter()
         .map(|target| {
-            let range = case.graph.system(target.as_str()).and_then(|system| system.cidr);
+            let range = case
+                .graph
+                .system(target.as_str())
+                .and_then(|system| system.cidr);
             let about = |signal: &VerifiedSignal| {
                 signal.systems.contains(target)
                     || range.is_some_and(|range| {
@@ -42,7 +45,10 @@ pub(super) fn independent_sources<'a>(
                             .any(|system| system_is_inside(system, &range))
                     })
             };
-            let pairs = counting.iter().filter(|signal| about(signal)).map(|signal| (&signal.source, &signal.upstream));
+            let pairs = counting
+                .iter()
+                .filter(|signal| about(signal))
+                .map(|signal| (&signal.source, &signal.upstream));
             (target.as_str(), maximum_matching(pairs))
         })
         .min_by_key(|(_, sources)| *sources)

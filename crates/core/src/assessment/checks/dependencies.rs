@@ -8,8 +8,11 @@ use crate::topology::Tier;
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
     let name = |index: &NodeIndex| case.graph.node(*index).map_or("?", |node| node.id());
-    let disrupted: Vec<NodeIndex> =
-        case.reach.hard_dependents().filter(|index| !(excuses_targets(case) && case.reach.targets.contains(index))).collect();
+    let disrupted: Vec<NodeIndex> = case
+        .reach
+        .hard_dependents()
+        .filter(|index| !(excuses_targets(case) && case.reach.targets.contains(index)))
+        .collect();
     if !disrupted.is_empty() {
         let number = disrupted.len() as u64;
         return Found::fail(format!(
@@ -24,21 +27,29 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         .effects
         .iter()
         .filter(|(index, effect)| {
-            effect.state == ImpactState::Degraded && case.graph.tier(**index) == Tier::SafetyCritical
+            effect.state == ImpactState::Degraded
+                && case.graph.tier(**index) == Tier::SafetyCritical
         })
         .map(|(index, _)| *index)
         .collect();
     if !degraded.is_empty() {
-        return Found::fail(format!("degraded though safety-critical: {}", some(degraded.iter().map(name))))
-            .against(degraded.len(), 0);
+        return Found::fail(format!(
+            "degraded though safety-critical: {}",
+            some(degraded.iter().map(name))
+        ))
+        .against(degraded.len(), 0);
     }
-    not_evaluable(case).unwrap_or_else(|| Found::pass("nothing that others need is disrupted").against(0, 0))
+    not_evaluable(case)
+        .unwrap_or_else(|| Found::pass("nothing that others need is disrupted").against(0, 0))
 }
 
 /// Whether a disrupted dependent that is itself a target is excused: it is worked on in its turn.
 fn excuses_targets(case: &Case<'_, '_>) -> bool {
     match case.proposal.action.kind() {
-        ActionKind::Patch | ActionKind::ConfigChange | ActionKind::ServiceRestart | ActionKind::ProcessKill => true,
+        ActionKind::Patch
+        | ActionKind::ConfigChange
+        | ActionKind::ServiceRestart
+        | ActionKind::ProcessKill => true,
         ActionKind::FirewallRule
         | ActionKind::NetworkIsolate
         | ActionKind::HostIsolate
@@ -53,27 +64,44 @@ fn not_evaluable(case: &Case<'_, '_>) -> Option<Found> {
     let observed_at = case.graph.topology().observed_at;
     if observed_at > case.now {
         return Some(
-            Found::unknown(format!("the topology is from the future ({}); check the clocks", utc(observed_at)))
-                .measured(utc(observed_at)),
+            Found::unknown(format!(
+                "the topology is from the future ({}); check the clocks",
+                utc(observed_at)
+            ))
+            .measured(utc(observed_at)),
         );
     }
     let old = case.now - observed_at;
-    if let Some(limit) = case.rule.and_then(|rule| rule.conditions.topology_age.as_ref())
+    if let Some(limit) = case
+        .rule
+        .and_then(|rule| rule.conditions.topology_age.as_ref())
         && old > limit.max.duration()
     {
         return Some(
-            Found::unknown(format!("the topology is {} old; the limit is {}", age(old), limit.max))
-                .against(age(old), limit.max),
+            Found::unknown(format!(
+                "the topology is {} old; the limit is {}",
+                age(old),
+                limit.max
+            ))
+            .against(age(old), limit.max),
         );
     }
-    if let Some(target) = case.reach.unnamed_credential.iter().filter_map(|index| case.graph.node(*index)).next() {
+    if let Some(target) = case
+        .reach
+        .unnamed_credential
+        .iter()
+        .filter_map(|index| case.graph.node(*index))
+        .next()
+    {
         return Some(Found::unknown(format!(
             "no dependency on {} names this credential, so nobody can say who uses it",
             target.id()
         )));
     }
     if case.reach.rests_on_unknown_in_flight {
-        return Some(Found::unknown("a redundancy group would hold, but nobody knows what else is in flight"));
+        return Some(Found::unknown(
+            "a redundancy group would hold, but nobody knows what else is in flight",
+        ));
     }
     None
 }

@@ -15,16 +15,28 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
     };
     let detection = &case.proposal.detection;
     let Some(registered) = case.registered() else {
-        let elsewhere = detections.iter().any(|d| d.rule == detection.rule && d.source == detection.source);
+        let elsewhere = detections
+            .iter()
+            .any(|d| d.rule == detection.rule && d.source == detection.source);
         return Found::fail(if elsewhere {
-            format!("detection rule {} of {} is not registered for agent {}", detection.rule, detection.source, case.proposal.agent)
+            format!(
+                "detection rule {} of {} is not registered for agent {}",
+                detection.rule, detection.source, case.proposal.agent
+            )
         } else {
-            format!("detection rule {} of {} is not registered", detection.rule, detection.source)
+            format!(
+                "detection rule {} of {} is not registered",
+                detection.rule, detection.source
+            )
         });
     };
     let mut found = evaluate(case, registered);
     if !registered.benign_patterns.is_empty() {
-        let patterns: Vec<String> = registered.benign_patterns.iter().map(|pattern| format!("\"{pattern}\"")).collect();
+        let patterns: Vec<String> = registered
+            .benign_patterns
+            .iter()
+            .map(|pattern| format!("\"{pattern}\""))
+            .collect();
         found.append(&format!("; often benign: {}", patterns.join(", ")));
     }
     found
@@ -33,7 +45,11 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
 fn evaluate(case: &Case<'_, '_>, registered: &RegisteredDetection) -> Found {
     let detected_at = case.proposal.detection.detected_at;
     if detected_at > case.now {
-        return Found::fail(format!("the detection is from the future ({})", utc(detected_at))).measured(utc(detected_at));
+        return Found::fail(format!(
+            "the detection is from the future ({})",
+            utc(detected_at)
+        ))
+        .measured(utc(detected_at));
     }
     let conditions = case.rule.map(|rule| &rule.conditions);
     let mut unknown = None;
@@ -41,8 +57,12 @@ fn evaluate(case: &Case<'_, '_>, registered: &RegisteredDetection) -> Found {
         let within: Duration = wanted.within.duration();
         let since = case.now - detected_at;
         if since > within {
-            return Found::fail(format!("detected {} ago; corroboration is asked for within {}", age(since), wanted.within))
-                .against(age(since), wanted.within);
+            return Found::fail(format!(
+                "detected {} ago; corroboration is asked for within {}",
+                age(since),
+                wanted.within
+            ))
+            .against(age(since), wanted.within);
         }
         match independent_sources(case, registered, within) {
             None => unknown = Some(Found::unknown("nobody can say which signals were verified")),
@@ -67,12 +87,21 @@ fn evaluate(case: &Case<'_, '_>, registered: &RegisteredDetection) -> Found {
             ))
             .against(registered.assessed, OUTCOMES_MIN);
         }
-        if !limit.max.admits(registered.false_positives, registered.assessed) {
-            return Found::fail(format!("{rate} detections were false; the limit is a share of {}", limit.max))
-                .against(rate, limit.max);
+        if !limit
+            .max
+            .admits(registered.false_positives, registered.assessed)
+        {
+            return Found::fail(format!(
+                "{rate} detections were false; the limit is a share of {}",
+                limit.max
+            ))
+            .against(rate, limit.max);
         }
     }
     unknown.unwrap_or_else(|| {
-        Found::pass(format!("{} is registered for {}", registered.rule, registered.source))
+        Found::pass(format!(
+            "{} is registered for {}",
+            registered.rule, registered.source
+        ))
     })
 }

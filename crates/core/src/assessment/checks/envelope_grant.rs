@@ -22,19 +22,34 @@ fn why_no_rule(case: &Case<'_, '_>, envelope: &Envelope) -> String {
     if !envelope.agents.contains(agent) {
         return format!("the envelope does not speak of agent {agent}");
     }
-    let granting: Vec<&Rule> =
-        envelope.rules.iter().filter(|rule| rule.actions.contains(&case.proposal.action.kind())).collect();
+    let granting: Vec<&Rule> = envelope
+        .rules
+        .iter()
+        .filter(|rule| rule.actions.contains(&case.proposal.action.kind()))
+        .collect();
     if granting.is_empty() {
         return format!("no rule grants {kind}");
     }
     let nearest = granting
         .into_iter()
-        .map(|rule| (rule, case.target_systems().filter(|system| !grants_system(rule, system)).collect::<Vec<_>>()))
+        .map(|rule| {
+            (
+                rule,
+                case.target_systems()
+                    .filter(|system| !grants_system(rule, system))
+                    .collect::<Vec<_>>(),
+            )
+        })
         .min_by_key(|(_, missed)| missed.len());
     match nearest {
         Some((rule, missed)) if !missed.is_empty() => {
             let why = missed.first().map_or_else(String::new, |system| {
-                format!(" ({} is {}, {})", system.id, system.class, system.effective_tier())
+                format!(
+                    " ({} is {}, {})",
+                    system.id,
+                    system.class,
+                    system.effective_tier()
+                )
             });
             format!(
                 "rule {} grants {kind}, but not on {}: {}{why}",
@@ -52,10 +67,16 @@ fn bounds(case: &Case<'_, '_>, envelope: &Envelope, rule: &Rule) -> Found {
     let mut unknown = Vec::new();
     let severity = case.severity();
     if rule.severity.min.is_some_and(|min| severity < min) {
-        failed.push(format!("severity {} is below the rule's lowest", severity.as_str()));
+        failed.push(format!(
+            "severity {} is below the rule's lowest",
+            severity.as_str()
+        ));
     }
     if rule.severity.max.is_some_and(|max| severity > max) {
-        failed.push(format!("severity {} is above the rule's highest", severity.as_str()));
+        failed.push(format!(
+            "severity {} is above the rule's highest",
+            severity.as_str()
+        ));
     }
     for name in &rule.conditions.outside {
         match in_calendar(case, envelope, name) {
@@ -64,7 +85,12 @@ fn bounds(case: &Case<'_, '_>, envelope: &Envelope, rule: &Rule) -> Found {
             None => unknown.push(format!("calendar {name} cannot be evaluated")),
         }
     }
-    let inside: Vec<_> = rule.conditions.inside.iter().map(|name| in_calendar(case, envelope, name)).collect();
+    let inside: Vec<_> = rule
+        .conditions
+        .inside
+        .iter()
+        .map(|name| in_calendar(case, envelope, name))
+        .collect();
     if !inside.is_empty() && !inside.contains(&Some(true)) {
         if inside.contains(&None) {
             unknown.push("a calendar cannot be evaluated".to_owned());
@@ -83,15 +109,27 @@ fn bounds(case: &Case<'_, '_>, envelope: &Envelope, rule: &Rule) -> Found {
                 let number = (in_flight.len() as u64).saturating_add(1);
                 concurrency = Some((number, limit.max));
                 if number > u64::from(limit.max) {
-                    failed.push(format!("{}; the limit is {}", count(number, "operation"), limit.max));
+                    failed.push(format!(
+                        "{}; the limit is {}",
+                        count(number, "operation"),
+                        limit.max
+                    ));
                 }
             }
         }
     }
     let found = if !failed.is_empty() {
-        Found::fail(format!("rule {} grants it, but {}", rule.id, failed.join(", ")))
+        Found::fail(format!(
+            "rule {} grants it, but {}",
+            rule.id,
+            failed.join(", ")
+        ))
     } else if !unknown.is_empty() {
-        Found::unknown(format!("rule {} grants it, but {}", rule.id, unknown.join(", ")))
+        Found::unknown(format!(
+            "rule {} grants it, but {}",
+            rule.id,
+            unknown.join(", ")
+        ))
     } else {
         Found::pass(format!("rule {} grants it", rule.id))
     };

@@ -1,5 +1,6 @@
 //! The checks, one file each, and the one table of them.
 
+mod authority_window;
 mod blast_radius;
 mod breaker;
 mod classification;
@@ -11,7 +12,6 @@ mod near_limit;
 mod recording;
 mod rollback;
 mod staged_rollout;
-mod authority_window;
 
 use super::case::{Case, Found};
 use super::{Clause, Finding};
@@ -36,5 +36,8 @@ const TABLE: [(&str, Clause, Check); 12] = [
 
 /// Runs every check, always all of them.
 pub(super) fn run(case: &Case<'_, '_>) -> Vec<Finding> {
-    TABLE.iter().map(|(name, clause, check)| check(case).of(name, *clause)).collect()
+    TABLE
+        .iter()
+        .map(|(name, clause, check)| check(case).of(name, *clause))
+        .collect()
 }

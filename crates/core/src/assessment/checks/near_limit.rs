@@ -12,6 +12,9 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
     if near.is_empty() {
         Found::pass("the modelled impact is attached")
     } else {
-        Found::pass(format!("within 10 % of a limit: {}; look at the modelled impact", near.join(", ")))
+        Found::pass(format!(
+            "within 10 % of a limit: {}; look at the modelled impact",
+            near.join(", ")
+        ))
     }
 }

@@ -7,5 +7,7 @@ pub(super) fn human_approval(_: &Case<'_, '_>) -> Found {
 }
 
 pub(super) fn audit_log(_: &Case<'_, '_>) -> Found {
-    Found::pass("this assessment and every step after it is written to the log in the same transaction")
+    Found::pass(
+        "this assessment and every step after it is written to the log in the same transaction",
+    )
 }

@@ -15,8 +15,15 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         return Found::unknown("no rule grants this, so no rollback is declared for it");
     };
     let kind = case.proposal.action.kind();
-    if kind.is_irreversible() || case.history.is_some_and(|history| history.irreversible.contains(&kind)) {
-        return Found::fail(format!("{} cannot be undone, so it never runs alone", kind.as_str()));
+    if kind.is_irreversible()
+        || case
+            .history
+            .is_some_and(|history| history.irreversible.contains(&kind))
+    {
+        return Found::fail(format!(
+            "{} cannot be undone, so it never runs alone",
+            kind.as_str()
+        ));
     }
     if rule.rollback.is_empty() {
         return Found::fail(format!("rule {} declares no rollback", rule.id));
@@ -24,18 +31,26 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
     let Some(drills) = case.history.and_then(|history| history.drills.as_ref()) else {
         return Found::unknown("nobody can say when the rollback was last rehearsed");
     };
-    let within = rule.rollback.drilled_within.map_or(Duration::days(DRILLED_WITHIN_DAYS), |span| span.duration());
+    let within = rule
+        .rollback
+        .drilled_within
+        .map_or(Duration::days(DRILLED_WITHIN_DAYS), |span| span.duration());
     let classes: BTreeSet<&ClassId> = case.target_systems().map(|system| &system.class).collect();
     let mut oldest: Option<DateTime<Utc>> = None;
     for class in classes {
         let latest = drills
             .iter()
-            .filter(|drill| drill.action == kind && drill.class == *class && drill.succeeded_at <= case.now)
+            .filter(|drill| {
+                drill.action == kind && drill.class == *class && drill.succeeded_at <= case.now
+            })
             .map(|drill| drill.succeeded_at)
             .max();
         let Some(latest) = latest else {
-            return Found::fail(format!("the rollback of {} on {class} was never rehearsed", kind.as_str()))
-                .against("never", age(within));
+            return Found::fail(format!(
+                "the rollback of {} on {class} was never rehearsed",
+                kind.as_str()
+            ))
+            .against("never", age(within));
         };
         if case.now - latest > within {
             return Found::fail(format!(
@@ -49,7 +64,8 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         oldest = Some(oldest.map_or(latest, |known| known.min(latest)));
     }
     match oldest {
-        Some(at) => Found::pass(format!("rehearsed at {}", utc(at))).against(age(case.now - at), age(within)),
+        Some(at) => Found::pass(format!("rehearsed at {}", utc(at)))
+            .against(age(case.now - at), age(within)),
         None => Found::unknown("there is no target whose rollback could have been rehearsed"),
     }
 }

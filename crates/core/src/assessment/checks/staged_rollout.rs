@@ -19,9 +19,21 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
     }
     let canary = rule.rollout.canary.unwrap_or(0);
     match (canary, rule.rollout.waves.is_empty()) {
-        (0, true) => Found::fail(format!("{} and rule {} declares neither canary nor waves", count(systems, "system"), rule.id)),
-        (0, false) => Found::fail(format!("{} and rule {} declares no canary", count(systems, "system"), rule.id)),
-        (_, true) => Found::fail(format!("{} and rule {} declares no waves", count(systems, "system"), rule.id)),
+        (0, true) => Found::fail(format!(
+            "{} and rule {} declares neither canary nor waves",
+            count(systems, "system"),
+            rule.id
+        )),
+        (0, false) => Found::fail(format!(
+            "{} and rule {} declares no canary",
+            count(systems, "system"),
+            rule.id
+        )),
+        (_, true) => Found::fail(format!(
+            "{} and rule {} declares no waves",
+            count(systems, "system"),
+            rule.id
+        )),
         (canary, false) => Found::pass(format!(
             "a canary of {canary}, then {} of {}",
             count(rule.rollout.waves.len() as u64, "wave"),
