@@ -167,6 +167,7 @@ fn generated(workspace: &Workspace) -> Outcome {
 }
 
 fn documentation(workspace: &Workspace) -> Outcome {
+    ui::bundle(workspace)?;
     run(workspace
         .cargo("doc")
         .args(["--locked", "--no-deps"])
