@@ -1,6 +1,6 @@
 //! The topology as a graph, and what an action is aimed at (DESIGN §4, effective scope).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -81,7 +81,7 @@ pub struct Group<'t> {
 pub struct Graph<'t> {
     topology: &'t Topology,
     nodes: Vec<Node<'t>>,
-    by_id: HashMap<&'t str, NodeIndex>,
+    by_id: BTreeMap<&'t str, NodeIndex>,
     edges: Vec<Edge<'t>>,
     /// Edges by the node they end at (`to`).
     dependents: Vec<Vec<u32>>,
@@ -100,7 +100,7 @@ impl<'t> Graph<'t> {
         let mut graph = Self {
             topology,
             nodes: Vec::with_capacity(topology.systems.len() + topology.services.len()),
-            by_id: HashMap::with_capacity(topology.systems.len() + topology.services.len()),
+            by_id: BTreeMap::new(),
             edges: Vec::with_capacity(topology.dependencies.len()),
             dependents: Vec::new(),
             dependencies: Vec::new(),

@@ -1,0 +1,221 @@
+//! From nothing to a running Northwind: keys, genesis, documents, agent, sources, outcomes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use chrono::{Duration, Utc};
+use countersign_core::identifier::{AgentId, DetectionRuleId, SourceId, SystemId, UpstreamId};
+use countersign_virtual_key::KeyRing;
+use countersign_wire::client::Client;
+use countersign_wire::registry::{
+    RecordOutcome, RegisterAgent, RegisterDetection, RegisterSource, SendSignal,
+};
+use serde_json::{Value, json};
+
+use crate::agent::Agent;
+use crate::backend::{Backend, Terminal};
+use crate::organisation::{self, AGENT, DETECTIONS, INVENTORY};
+use crate::people::{PEOPLE, PIN, SOC_LEAD};
+use crate::session::sign_in;
+use crate::systems::SystemsServer;
+
+/// A running Northwind.
+pub struct Northwind {
+    /// Its systems.
+    pub systems: SystemsServer,
+    /// Its backend.
+    pub backend: Backend,
+    /// The demonstration keys of its people.
+    pub keys: KeyRing,
+    /// Where they lie.
+    pub keys_folder: PathBuf,
+    /// Its agent.
+    pub agent: Agent,
+    /// A terminal.
+    pub terminal: Terminal,
+    /// A client with the operator's token.
+    pub operator: Client,
+    /// A client without any.
+    pub client: Client,
+    /// Digest of its genesis, for people to pin.
+    pub genesis: String,
+    /// Digest of its envelope, a draft until the board signs.
+    pub envelope: String,
+}
+
+impl Northwind {
+    /// Starts the systems and the backend in `folder`, enrols everybody through genesis at the
+    /// terminal, imports envelope and topology, registers agent, sources and detection rules, and
+    /// records outcomes and a corroborating signal through the API.
+    ///
+    /// # Errors
+    /// Where any of it fails.
+    pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        let systems = SystemsServer::start().await?;
+        let keys_folder = folder.join("demonstration-keys");
+        let names: Vec<&str> = PEOPLE.iter().map(|person| person.id).collect();
+        let keys = KeyRing::create(&keys_folder, &names, PIN)?;
+        let backend = Backend::start(&folder.join("backend"), &systems.base()).await?;
+        let terminal = Terminal {
+            keys: keys_folder.clone(),
+            home: folder.join("terminal"),
+            url: backend.url.clone(),
+        };
+        let client = Client::new(&backend.url)?;
+        let operator = client.with_bearer(&backend.operator_token)?;
+
+        let genesis = enrol(folder, &terminal, &backend, &keys).await?;
+        let envelope = import(folder, &terminal, &backend).await?;
+        let agent = register(&client, &operator, &keys).await?;
+        Ok(Self {
+            systems,
+            backend,
+            keys,
+            keys_folder,
+            agent,
+            terminal,
+            operator,
+            client,
+            genesis,
+            envelope,
+        })
+    }
+}
+
+async fn enrol(
+    folder: &Path,
+    terminal: &Terminal,
+    backend: &Backend,
+    keys: &KeyRing,
+) -> anyhow::Result<String> {
+    let root = folder.join("attestation-root.pem");
+    std::fs::write(&root, keys.attestation_root_pem()?)?;
+    let people: Vec<Value> = PEOPLE
+        .iter()
+        .map(|person| json!({ "approver": person.id, "name": person.name, "roles": person.roles, "key": person.id }))
+        .collect();
+    let file = folder.join("people.json");
+    std::fs::write(&file, Value::from(people).to_string())?;
+    let printed = terminal
+        .run(&[
+            "genesis",
+            "--operator-token",
+            &backend.operator_token,
+            "--name",
+            "Northwind production",
+            "--demonstration",
+            "--attestation-root",
+            path(&root)?,
+            "--people",
+            path(&file)?,
+            "--pin-stdin",
+            "--json",
+        ])
+        .await?;
+    text(&printed, "genesis")
+}
+
+async fn import(folder: &Path, terminal: &Terminal, backend: &Backend) -> anyhow::Result<String> {
+    let now = Utc::now();
+    let (envelope, topology) = (folder.join("envelope.yaml"), folder.join("topology.yaml"));
+    std::fs::write(&envelope, organisation::envelope(now))?;
+    std::fs::write(&topology, organisation::topology(now))?;
+    let token = ["--operator-token", &backend.operator_token, "--json"];
+    terminal
+        .run(&[&["import", "topology", path(&topology)?][..], &token].concat())
+        .await?;
+    let printed = terminal
+        .run(&[&["import", "envelope", path(&envelope)?][..], &token].concat())
+        .await?;
+    text(&printed, "digest")
+}
+
+async fn register(client: &Client, operator: &Client, keys: &KeyRing) -> anyhow::Result<Agent> {
+    let agent_id = AgentId::new(AGENT)?;
+    let secret = operator
+        .register_agent(&RegisterAgent {
+            agent: agent_id.clone(),
+        })
+        .await?
+        .secret;
+    let session = sign_in(client, keys, SOC_LEAD).await?;
+    for detection in &DETECTIONS {
+        let (rule, source) = (
+            DetectionRuleId::new(detection.rule)?,
+            SourceId::new(detection.source)?,
+        );
+        operator
+            .register_source(&RegisterSource {
+                source: source.clone(),
+                upstream: UpstreamId::new(detection.upstream)?,
+            })
+            .await?;
+        operator
+            .register_detection(&RegisterDetection {
+                rule: rule.clone(),
+                source: source.clone(),
+                agents: [agent_id.clone()].into(),
+                severity: serde_json::from_value(json!(detection.severity))?,
+                benign_patterns: detection
+                    .benign
+                    .iter()
+                    .map(|pattern| (*pattern).to_owned())
+                    .collect(),
+            })
+            .await?;
+        for n in 0..detection.assessed {
+            session
+                .record_outcome(
+                    &format!("{}-past-{n}", detection.rule),
+                    &RecordOutcome {
+                        rule: rule.clone(),
+                        source: source.clone(),
+                        false_positive: n < detection.false_positives,
+                    },
+                )
+                .await?;
+        }
+    }
+    let inventory = operator
+        .register_source(&RegisterSource {
+            source: SourceId::new(INVENTORY)?,
+            upstream: UpstreamId::new("own-build-system")?,
+        })
+        .await?;
+    let systems = organisation::SMALL_PATCH_HOSTS
+        .iter()
+        .map(|id| SystemId::new(*id))
+        .collect::<Result<_, _>>()?;
+    client
+        .with_bearer(&inventory.secret)?
+        .send_signal(&SendSignal {
+            systems,
+            kind: "inventory".to_owned(),
+            summary: "curl 8.8.0-1 in the installed package list".to_owned(),
+            observed_at: Utc::now() - Duration::minutes(2),
+        })
+        .await?;
+    Ok(Agent::new(client.with_bearer(&secret)?))
+}
+
+/// A path as an argument.
+///
+/// # Errors
+/// Where it is not UTF-8.
+pub fn path(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("a path is not UTF-8")
+}
+
+/// A text member of a printed JSON object.
+///
+/// # Errors
+/// Where it is not there.
+pub fn text(printed: &str, member: &str) -> anyhow::Result<String> {
+    let value: Value =
+        serde_json::from_str(printed).with_context(|| format!("not JSON: {printed}"))?;
+    Ok(value
+        .get(member)
+        .and_then(Value::as_str)
+        .with_context(|| format!("no `{member}` in {printed}"))?
+        .to_owned())
+}
