@@ -11,6 +11,7 @@ pub mod assessment;
 pub mod briefing;
 pub mod canonical;
 pub mod decimal;
+pub mod decision;
 pub mod diagnostic;
 pub mod document;
 pub mod envelope;

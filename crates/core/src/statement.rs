@@ -1,9 +1,12 @@
 //! The statement: what is signed (DESIGN §6.2), and the challenge a key signs for it (§6.3).
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
 
+use crate::assessment::Clause;
 use crate::briefing::Narrowing;
 use crate::canonical::{self, CanonicalError};
 use crate::genesis::DeploymentId;
@@ -106,6 +109,133 @@ pub enum DecisionKind {
     Review,
 }
 
+/// When a subject belongs to a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Always.
+    Always,
+    /// Where there is such a document; omitted otherwise, never null.
+    WhereThereIsOne,
+    /// Exactly where the decision is narrowed.
+    WhereNarrowed,
+}
+
+const ITEM_SUBJECTS: &[(SubjectName, Presence)] = &[
+    (SubjectName::Briefing, Presence::Always),
+    (SubjectName::Proposal, Presence::Always),
+    (SubjectName::Targets, Presence::Always),
+    (SubjectName::Envelope, Presence::WhereThereIsOne),
+    (SubjectName::Topology, Presence::Always),
+    (SubjectName::Neighbourhood, Presence::Always),
+    (SubjectName::History, Presence::Always),
+    (SubjectName::Plan, Presence::Always),
+    (SubjectName::NarrowedTargets, Presence::WhereNarrowed),
+];
+
+const OPERATION_SUBJECTS: &[(SubjectName, Presence)] = &[
+    (SubjectName::Operation, Presence::Always),
+    (SubjectName::Trip, Presence::WhereThereIsOne),
+    (SubjectName::Touched, Presence::Always),
+    (SubjectName::Remaining, Presence::Always),
+];
+
+const ENVELOPE_SUBJECTS: &[(SubjectName, Presence)] = &[
+    (SubjectName::Envelope, Presence::Always),
+    (SubjectName::Before, Presence::WhereThereIsOne),
+    (SubjectName::Diff, Presence::Always),
+];
+
+impl DecisionKind {
+    /// What a decision of this kind is about, in the order in which a statement lists it; none for
+    /// a kind that comes with a later feature and is refused until then.
+    #[must_use]
+    pub const fn subjects(self) -> Option<&'static [(SubjectName, Presence)]> {
+        match self {
+            Self::Approve | Self::Reject => Some(ITEM_SUBJECTS),
+            Self::RollBack | Self::Abort => Some(OPERATION_SUBJECTS),
+            Self::AuthoriseEnvelope => Some(ENVELOPE_SUBJECTS),
+            Self::Return
+            | Self::Withdraw
+            | Self::Continue
+            | Self::RevokeEnvelope
+            | Self::SuspendAutonomy
+            | Self::ResumeAutonomy
+            | Self::AcceptTopology
+            | Self::Enrol
+            | Self::SetAttestationList
+            | Self::RotateLogKey
+            | Self::Erase
+            | Self::SuspendKey
+            | Self::Delegate
+            | Self::BreakGlass
+            | Self::Review => None,
+        }
+    }
+
+    /// The kind as statements write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Return => "return",
+            Self::Withdraw => "withdraw",
+            Self::Continue => "continue",
+            Self::RollBack => "roll_back",
+            Self::Abort => "abort",
+            Self::AuthoriseEnvelope => "authorise_envelope",
+            Self::RevokeEnvelope => "revoke_envelope",
+            Self::SuspendAutonomy => "suspend_autonomy",
+            Self::ResumeAutonomy => "resume_autonomy",
+            Self::AcceptTopology => "accept_topology",
+            Self::Enrol => "enrol",
+            Self::SetAttestationList => "set_attestation_list",
+            Self::RotateLogKey => "rotate_log_key",
+            Self::Erase => "erase",
+            Self::SuspendKey => "suspend_key",
+            Self::Delegate => "delegate",
+            Self::BreakGlass => "break_glass",
+            Self::Review => "review",
+        }
+    }
+}
+
+impl SubjectName {
+    /// The name as statements write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Briefing => "briefing",
+            Self::Proposal => "proposal",
+            Self::Targets => "targets",
+            Self::Envelope => "envelope",
+            Self::Topology => "topology",
+            Self::Neighbourhood => "neighbourhood",
+            Self::History => "history",
+            Self::Plan => "plan",
+            Self::NarrowedTargets => "narrowed_targets",
+            Self::Operation => "operation",
+            Self::Trip => "trip",
+            Self::Touched => "touched",
+            Self::Remaining => "remaining",
+            Self::Before => "before",
+            Self::Diff => "diff",
+        }
+    }
+}
+
+impl std::fmt::Display for DecisionKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for SubjectName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The decision itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,8 +252,8 @@ pub struct Predicate {
     pub decided_at: DateTime<Utc>,
     /// The risk as the approver judges it (AG-706 4.2).
     pub risk_level: RiskLevel,
-    /// Clauses of the findings the approver says to have seen, sorted, such as `4.3`.
-    pub acknowledged: Vec<String>,
+    /// Clauses of the findings the approver says to have seen, in the order of the clauses.
+    pub acknowledged: BTreeSet<Clause>,
     /// SHA-256(salt ‖ rationale); the text is a payload of its own, so that it can be erased.
     pub rationale: Digest,
     /// Approving less than was asked; only with [`DecisionKind::Approve`].
@@ -232,6 +362,14 @@ impl SessionStatement {
             predicate_type: SESSION_TYPE.to_owned(),
             predicate,
         }
+    }
+
+    /// The exact bytes that are signed (RFC 8785).
+    ///
+    /// # Errors
+    /// Never for a statement made of these types; [`CanonicalError`] otherwise.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CanonicalError> {
+        canonical::to_bytes(self)
     }
 }
 

@@ -9,14 +9,16 @@ use super::entry::{Body, EntryKind};
 use crate::assessment::{Clause, ScopeCounts, Verdict};
 use crate::genesis::Genesis;
 use crate::identifier::{
-    AgentId, ApproverId, CheckId, DetectionRuleId, Digest, OperationId, ProposalId, RuleId,
-    SourceId, SystemId,
+    AgentId, ApproverId, DetectionRuleId, Digest, OperationId, ProposalId, RuleId, SourceId,
 };
+use crate::operation::{Record, SystemState};
 use crate::proposal::{ActionKind, Severity};
 use crate::statement::DecisionKind;
 
 impl Body for Genesis {
-    const KIND: EntryKind = EntryKind::Genesis;
+    fn kind(&self) -> EntryKind {
+        EntryKind::Genesis
+    }
 }
 
 /// A proposal was assessed: trigger, classification and dependency analysis of AG-706 4.8, in short.
@@ -57,7 +59,9 @@ pub struct ProposalAssessed {
 }
 
 impl Body for ProposalAssessed {
-    const KIND: EntryKind = EntryKind::ProposalAssessed;
+    fn kind(&self) -> EntryKind {
+        EntryKind::ProposalAssessed
+    }
 }
 
 /// The detection behind a proposal, as the agent names it.
@@ -100,7 +104,9 @@ pub struct DecisionRecorded {
 }
 
 impl Body for DecisionRecorded {
-    const KIND: EntryKind = EntryKind::DecisionRecorded;
+    fn kind(&self) -> EntryKind {
+        EntryKind::DecisionRecorded
+    }
 }
 
 /// An envelope is in force.
@@ -114,151 +120,119 @@ pub struct EnvelopeAuthorised {
 }
 
 impl Body for EnvelopeAuthorised {
-    const KIND: EntryKind = EntryKind::EnvelopeAuthorised;
+    fn kind(&self) -> EntryKind {
+        EntryKind::EnvelopeAuthorised
+    }
 }
 
-/// An operation began.
+/// A step of an operation: the action executed, the health afterwards and the rollback status of
+/// AG-706 4.8, as the state machine recorded it. `roll_back` and `abort` name the digest of the leaf
+/// bytes of the entry whose record is `tripped`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OperationStarted {
+pub struct OperationRecorded {
     /// The operation.
     pub operation: OperationId,
+    /// The item it carries out; absent for a drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ProposalId>,
     /// Digest of the [`OperationDocument`](crate::decision::OperationDocument).
     pub document: Digest,
-    /// By which authority.
-    pub authority: Authority,
-    /// Digests of the statements that make the quorum, sorted; empty unless decided.
-    pub decisions: BTreeSet<Digest>,
-}
-
-impl Body for OperationStarted {
-    const KIND: EntryKind = EntryKind::OperationStarted;
-}
-
-/// By which authority an operation runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Authority {
-    /// The envelope's.
-    Autonomous,
-    /// A quorum's.
-    Decided,
-    /// It is a rehearsal.
-    Drill,
-}
-
-/// What became of one system: action executed, health afterwards, rollback status (AG-706 4.8).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SystemRecorded {
-    /// The operation.
-    pub operation: OperationId,
-    /// The system.
-    pub system: SystemId,
-    /// Its wave, from 1.
-    pub wave: u32,
-    /// The attempt, from 1.
-    pub attempt: u32,
-    /// Forwards or back.
-    pub direction: Direction,
-    /// What the executor did.
+    /// What its executor does.
     pub action: ActionKind,
-    /// How that ended.
-    pub execution: Execution,
-    /// What the health checks said.
-    pub health: Vec<HealthResult>,
-    /// Whether it can be undone now.
-    pub rollback: RollbackStatus,
-    /// Digest of the snapshot taken before, a payload.
+    /// Whether the system of this record can be undone now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<Digest>,
-    /// In a sentence, when there is something to say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    pub rollback: Option<RollbackStatus>,
+    /// The step.
+    pub record: Record,
 }
 
-impl Body for SystemRecorded {
-    const KIND: EntryKind = EntryKind::SystemRecorded;
-}
-
-/// Which way an executor worked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// The action was applied.
-    Apply,
-    /// It was undone.
-    Revert,
-}
-
-/// How an executor's work ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Execution {
-    /// It reports success.
-    Succeeded,
-    /// It reports failure.
-    Failed,
-    /// Nobody can say: it crashed, or did not answer in time. Counts as touched.
-    Unknown,
-}
-
-/// What one health check said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HealthResult {
-    /// The check.
-    pub check: CheckId,
-    /// What it said.
-    pub outcome: HealthOutcome,
-    /// In a sentence.
-    pub message: String,
-}
-
-/// What a health check says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HealthOutcome {
-    /// Well.
-    Healthy,
-    /// Unwell.
-    Unhealthy,
-    /// No data; it never counts as well.
-    Inconclusive,
-}
-
-/// Whether an action can be undone on a system.
+/// Whether an action can be undone on a system (AG-706 4.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RollbackStatus {
-    /// A snapshot was taken and the executor can revert.
+    /// Nothing was changed.
+    NotNeeded,
+    /// There is a snapshot to return to.
     Available,
-    /// It cannot be undone.
+    /// There is none, or nothing undoes this kind of action.
     Unavailable,
-    /// It was undone, and state and data equal the snapshot.
+    /// It was undone, and the system equals its snapshot.
     Reverted,
-    /// Undoing it failed, or the outcome differs from the snapshot.
+    /// Undoing it is not proved.
     Failed,
 }
 
-/// The breaker halted an operation (AG-706 4.4). `roll_back` and `abort` name the digest of the entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BreakerTripped {
-    /// The operation.
-    pub operation: OperationId,
-    /// The system at which it tripped.
-    pub system: SystemId,
-    /// The wave, from 1.
-    pub wave: u32,
-    /// Failures counted.
-    pub failures: u32,
-    /// Failures that the rule tolerates.
-    pub tolerated: u32,
-    /// In a sentence.
-    pub message: String,
+impl OperationRecorded {
+    /// The body for `record`, with the rollback status that follows from it.
+    #[must_use]
+    pub fn new(
+        operation: OperationId,
+        item: Option<ProposalId>,
+        document: Digest,
+        action: ActionKind,
+        record: Record,
+    ) -> Self {
+        let rollback = rollback_status(action, &record);
+        Self {
+            operation,
+            item,
+            document,
+            action,
+            rollback,
+            record,
+        }
+    }
 }
 
-impl Body for BreakerTripped {
-    const KIND: EntryKind = EntryKind::BreakerTripped;
+impl Body for OperationRecorded {
+    fn kind(&self) -> EntryKind {
+        match &self.record {
+            Record::Started { .. } => EntryKind::OperationStarted,
+            Record::WaveStarted { .. } => EntryKind::WaveStarted,
+            Record::SoakStarted { .. } => EntryKind::SoakStarted,
+            Record::Touched { .. } => EntryKind::SystemDispatched,
+            Record::AttemptFailed { .. } => EntryKind::AttemptFailed,
+            Record::System { .. } => EntryKind::SystemRecorded,
+            Record::Held { .. } => EntryKind::OperationHeld,
+            Record::Reopened => EntryKind::OperationResumed,
+            Record::Tripped { .. } => EntryKind::BreakerTripped,
+            Record::AbortBegan { .. } => EntryKind::AbortStarted,
+            Record::RollbackBegan { .. } => EntryKind::RollbackStarted,
+            Record::Reverting { .. } => EntryKind::RevertDispatched,
+            Record::RevertChecked { .. } => EntryKind::RevertChecked,
+            Record::SystemReverted { .. } => EntryKind::SystemReverted,
+            Record::Recovered { .. } => EntryKind::OperationRecovered,
+            Record::Finished { .. } => EntryKind::OperationFinished,
+        }
+    }
+}
+
+fn rollback_status(action: ActionKind, record: &Record) -> Option<RollbackStatus> {
+    match record {
+        Record::System { touched: false, .. } => Some(RollbackStatus::NotNeeded),
+        Record::System {
+            before: Some(_), ..
+        } if !action.is_irreversible() => Some(RollbackStatus::Available),
+        Record::System { .. } => Some(RollbackStatus::Unavailable),
+        Record::SystemReverted {
+            outcome: SystemState::RolledBack,
+            ..
+        } => Some(RollbackStatus::Reverted),
+        Record::SystemReverted { .. } => Some(RollbackStatus::Failed),
+        Record::Started { .. }
+        | Record::WaveStarted { .. }
+        | Record::SoakStarted { .. }
+        | Record::Touched { .. }
+        | Record::AttemptFailed { .. }
+        | Record::Held { .. }
+        | Record::Reopened
+        | Record::Tripped { .. }
+        | Record::AbortBegan { .. }
+        | Record::RollbackBegan { .. }
+        | Record::Reverting { .. }
+        | Record::RevertChecked { .. }
+        | Record::Recovered { .. }
+        | Record::Finished { .. } => None,
+    }
 }

@@ -70,23 +70,38 @@ pub enum EntryKind {
     ItemClosed,
     /// An approval no longer holds (the scope changed, an approver left) and its item is open again.
     ApprovalVoided,
-    /// An operation began, and by which authority (4.8, action executed).
+    /// An operation began, and by which authority (4.8, action executed). This and the following up
+    /// to [`EntryKind::OperationFinished`] have the body [`super::body::OperationRecorded`].
     OperationStarted,
+    /// A wave, or the canary, began (AG-706 4.9).
+    WaveStarted,
+    /// The pause after a wave began.
+    SoakStarted,
+    /// The action is being sent to a system; written before the executor is called (4.8, action executed).
+    SystemDispatched,
+    /// An attempt failed, and another one is allowed (4.8, health check).
+    AttemptFailed,
+    /// What became of a system (4.8, action executed, health check, rollback availability).
+    SystemRecorded,
     /// An operation waits because something it rests on does not hold now.
     OperationHeld,
     /// A held operation went on.
     OperationResumed,
-    /// A wave, or the canary, began (AG-706 4.9).
-    WaveStarted,
-    /// An action is about to be handed to an executor for a system; written before the executor is called.
-    SystemDispatched,
-    /// What became of a system (4.8, action executed, post-execution health check, rollback availability).
-    SystemRecorded,
     /// The breaker halted an operation (AG-706 4.4).
     BreakerTripped,
+    /// A decision ended an operation; what is in flight is awaited.
+    AbortStarted,
     /// The undoing of an operation began, and by which decision (AG-706 4.6).
     RollbackStarted,
-    /// An operation ended (4.8, rollback availability).
+    /// A revert is being sent to a system; written before the executor is called.
+    RevertDispatched,
+    /// The health of a system after its revert (4.8, health check).
+    RevertChecked,
+    /// Whether a system is back as it was (4.8, rollback availability).
+    SystemReverted,
+    /// The backend restarted while systems were in flight.
+    OperationRecovered,
+    /// An operation ended.
     OperationFinished,
     /// A rollback was rehearsed (AG-706 4.6).
     DrillRecorded,
@@ -107,7 +122,7 @@ pub enum EntryKind {
 /// A body with a form of its own.
 pub trait Body: Serialize + DeserializeOwned {
     /// The kind of entry it belongs to.
-    const KIND: EntryKind;
+    fn kind(&self) -> EntryKind;
 }
 
 /// Why something is not an entry.
@@ -152,8 +167,8 @@ impl Entry {
     /// # Errors
     /// [`EntryError::Malformed`], never for the bodies of [`super::body`].
     pub fn of<B: Body>(at: DateTime<Utc>, body: &B) -> Result<Self, EntryError> {
-        let body = serde_json::to_value(body).map_err(EntryError::Malformed)?;
-        Ok(Self::new(B::KIND, at, body))
+        let value = serde_json::to_value(body).map_err(EntryError::Malformed)?;
+        Ok(Self::new(body.kind(), at, value))
     }
 
     /// The body in its form.
@@ -161,10 +176,11 @@ impl Entry {
     /// # Errors
     /// [`EntryError::Kind`] and [`EntryError::Malformed`].
     pub fn body<B: Body>(&self) -> Result<B, EntryError> {
-        if self.kind != B::KIND {
+        let body: B = serde_json::from_value(self.body.clone()).map_err(EntryError::Malformed)?;
+        if body.kind() != self.kind {
             return Err(EntryError::Kind);
         }
-        serde_json::from_value(self.body.clone()).map_err(EntryError::Malformed)
+        Ok(body)
     }
 
     /// The leaf's bytes.

@@ -144,7 +144,7 @@ pub fn stored_hashes(
 /// Positions that [`tree_hash`] reads.
 #[must_use]
 pub fn positions_of_tree(size: u64) -> Vec<u64> {
-    positions_of(&[0..size])
+    positions_of(std::iter::once(0..size))
 }
 
 /// The root of the first `size` entries (RFC 6962 §2.1, MTH).
@@ -160,7 +160,7 @@ pub fn tree_hash(size: u64, hashes: &(impl ReadHashes + ?Sized)) -> Result<Diges
 /// # Errors
 /// [`TreeError::OutOfRange`].
 pub fn positions_of_inclusion(index: u64, size: u64) -> Result<Vec<u64>, TreeError> {
-    Ok(positions_of(&inclusion_ranges(index, size)?))
+    Ok(positions_of(inclusion_ranges(index, size)?))
 }
 
 /// The proof that entry number `index` is in the tree of `size` entries (RFC 6962 §2.1.1, PATH).
@@ -183,7 +183,7 @@ pub fn inclusion_proof(
 /// # Errors
 /// [`TreeError::OutOfRange`].
 pub fn positions_of_consistency(old: u64, new: u64) -> Result<Vec<u64>, TreeError> {
-    Ok(positions_of(&consistency_ranges(old, new)?))
+    Ok(positions_of(consistency_ranges(old, new)?))
 }
 
 /// The proof that the tree of `new` entries begins with the tree of `old` (RFC 6962 §2.1.2, PROOF).
@@ -228,10 +228,10 @@ fn subtrees(range: &Range<u64>) -> Vec<(u32, u64)> {
     found
 }
 
-fn positions_of(ranges: &[Range<u64>]) -> Vec<u64> {
+fn positions_of(ranges: impl IntoIterator<Item = Range<u64>>) -> Vec<u64> {
     ranges
-        .iter()
-        .flat_map(subtrees)
+        .into_iter()
+        .flat_map(|range| subtrees(&range))
         .map(|(level, index)| stored_position(level, index))
         .collect()
 }
