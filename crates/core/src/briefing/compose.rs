@@ -90,6 +90,11 @@ pub fn compose<'t>(inputs: Inputs<'_, 't>) -> Result<Composed<'t>, CanonicalErro
         plan,
         waves: operation::waves(&evaluation.targets.systems, &rollout),
         rollout,
+        may_stop: envelope
+            .into_iter()
+            .flat_map(|envelope| envelope.tiers.values())
+            .flat_map(|tier| tier.approval.roles.iter().cloned())
+            .collect(),
         digests,
         expires_at: proposal.expires_at.min(
             now.checked_add_signed(Duration::days(WAITING_DAYS_MAX))

@@ -16,7 +16,7 @@ use crate::assessment::Assessment;
 use crate::envelope::{Rollback, Rollout};
 use crate::genesis::DeploymentId;
 use crate::history::History;
-use crate::identifier::{Digest, ProposalId, SystemId};
+use crate::identifier::{Digest, ProposalId, Role, SystemId};
 use crate::proposal::Proposal;
 
 /// The `schema` member of a briefing.
@@ -48,6 +48,9 @@ pub struct Briefing {
     pub rollout: Rollout,
     /// How it would be undone.
     pub rollback: RollbackState,
+    /// Roles of which one holder may reject it, beside those of the quorum: every role that the
+    /// envelope's tiers name. Stopping is never harder than approving.
+    pub may_stop: BTreeSet<Role>,
     /// Digests of the documents behind it.
     pub digests: SubjectDigests,
     /// First instant at which it is void.
