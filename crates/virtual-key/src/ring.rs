@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_hardware_key::KeyError;
 use futures::executor::block_on;
 use webauthn_authenticator_rs::ctap2::CtapAuthenticator;
 use webauthn_authenticator_rs::error::WebauthnCError;
@@ -130,16 +131,21 @@ fn make(key: &VirtualKey, authority: &DemonstrationAuthority, pin: &str) -> Resu
     }
     let identity = authority.identity(key.name())?;
     let powered = Powered::on(flash, held, &Arc::new(Control::new()), Some(identity))?;
-    let mut authenticator =
-        block_on(CtapAuthenticator::new(powered, &Nobody)).ok_or_else(|| {
-            countersign_hardware_key::KeyError::transport("the firmware does not start")
-        })?;
-    block_on(authenticator.set_new_pin(pin)).map_err(|error| match error {
-        WebauthnCError::PinTooShort
-        | WebauthnCError::PinTooLong
-        | WebauthnCError::PinContainsNull
-        | WebauthnCError::Ctap(_) => RingError::Pin,
-        other => countersign_hardware_key::KeyError::transport(other).into(),
+    let mut authenticator = block_on(CtapAuthenticator::new(powered, &Nobody))
+        .ok_or_else(|| KeyError::transport("the firmware does not start"))?;
+    block_on(authenticator.set_new_pin(pin)).map_err(|error| {
+        let refused = matches!(
+            error,
+            WebauthnCError::PinTooShort
+                | WebauthnCError::PinTooLong
+                | WebauthnCError::PinContainsNull
+                | WebauthnCError::Ctap(_)
+        );
+        if refused {
+            RingError::Pin
+        } else {
+            KeyError::transport(error).into()
+        }
     })
 }
 

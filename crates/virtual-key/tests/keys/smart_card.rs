@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::support::{PIN, Person, enrol, finish, sign, verify};
+use crate::support::{PIN, Person, enrol, finish, request, sign, verify};
 use countersign_hardware_key::{HardwareKey, KeyError, present_keys};
 use countersign_virtual_key::KeyRing;
 
@@ -18,6 +18,7 @@ const INSTALL: &str =
     "this test needs PC/SC and its virtual reader: apt-get install pcscd vsmartcard-vpcd";
 const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 const SOCKET: &str = "/run/pcscd/pcscd.comm";
+const PID_FILE: &str = "/run/pcscd/pcscd.pid";
 /// Where the packaged virtual reader of a service that already runs listens.
 const PACKAGED_READER: &str = "127.0.0.1:35963";
 /// A service that is not there by then has failed.
@@ -25,28 +26,30 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The smart-card service, started by us or found running.
 struct Service {
-    ours: Option<Child>,
+    _ours: Option<Pcscd>,
     /// The virtual reader's end of the wire to the card.
     reader: TcpStream,
+}
+
+/// A `pcscd` of ours, which ends with the test, however that ends.
+struct Pcscd {
+    process: Child,
     _configuration: tempfile::TempDir,
 }
 
-impl Drop for Service {
+impl Drop for Pcscd {
     fn drop(&mut self) {
-        if let Some(ours) = &mut self.ours {
-            let _ = ours.kill();
-            let _ = ours.wait();
-            // Killed, it leaves these, and the next one would not start.
-            for file in [SOCKET, "/run/pcscd/pcscd.pid"] {
-                let _ = std::fs::remove_file(file);
-            }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        // Killed, it leaves these, and the next one would not start.
+        for file in [SOCKET, PID_FILE] {
+            let _ = std::fs::remove_file(file);
         }
     }
 }
 
 impl Service {
     fn new() -> Self {
-        let configuration = tempfile::tempdir().unwrap();
         if UnixStream::connect(SOCKET).is_ok() {
             let reader = TcpStream::connect(PACKAGED_READER).unwrap_or_else(|error| {
                 panic!(
@@ -54,13 +57,12 @@ impl Service {
                 )
             });
             return Self {
-                ours: None,
+                _ours: None,
                 reader,
-                _configuration: configuration,
             };
         }
         assert!(Path::new(DRIVER).exists(), "{DRIVER} is missing; {INSTALL}");
-        for file in [SOCKET, "/run/pcscd/pcscd.pid"] {
+        for file in [SOCKET, PID_FILE] {
             match std::fs::remove_file(file) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -69,16 +71,17 @@ impl Service {
                 }
             }
         }
-        // With a host in its name the reader connects to us, instead of listening to the whole network.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        // The reader takes this port and the next. It listens on every interface: its mode that would
+        // connect to us instead dies of a buffer check in libifdvpcd 0.8.
+        let port = free_port();
         let reader = format!(
-            "FRIENDLYNAME \"Countersign test reader\"\nDEVICENAME 127.0.0.1:{port:#06x}\nLIBPATH {DRIVER}\n\
+            "FRIENDLYNAME \"Countersign test reader\"\nDEVICENAME /dev/null:{port:#06x}\nLIBPATH {DRIVER}\n\
              CHANNELID {port:#06x}\n"
         );
+        let configuration = tempfile::tempdir().unwrap();
         let file = configuration.path().join("reader.conf");
         std::fs::write(&file, reader).unwrap();
-        let mut ours = Command::new("pcscd")
+        let process = Command::new("pcscd")
             .arg("--foreground")
             .arg("--config")
             .arg(&file)
@@ -87,41 +90,44 @@ impl Service {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("pcscd does not start ({error}); {INSTALL}"));
-        let reader = accept(&listener, &mut ours);
-        // It answers clients only once a card has answered it.
-        Self {
-            ours: Some(ours),
-            reader,
+        let mut ours = Pcscd {
+            process,
             _configuration: configuration,
+        };
+        let reader = until("the virtual reader listens", || {
+            assert_eq!(
+                ours.process.try_wait().unwrap(),
+                None,
+                "pcscd ended at once; it needs root"
+            );
+            TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())
+        });
+        Self {
+            _ours: Some(ours),
+            reader,
         }
     }
 }
 
-fn accept(listener: &TcpListener, service: &mut Child) -> TcpStream {
-    listener.set_nonblocking(true).unwrap();
-    let stream = until("the virtual reader connects", || {
-        assert_eq!(
-            service.try_wait().unwrap(),
-            None,
-            "pcscd ended at once; it needs root"
-        );
-        listener.accept().ok()
-    });
-    stream.0.set_nonblocking(false).unwrap();
-    stream.0
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Waits for a condition of another process, which tells nobody when it comes true.
-fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+fn until<T>(what: &str, mut condition: impl FnMut() -> Result<T, String>) -> T {
     let began = Instant::now();
     loop {
-        if let Some(value) = condition() {
-            return value;
+        match condition() {
+            Ok(value) => return value,
+            Err(why) => assert!(
+                began.elapsed() < PATIENCE,
+                "{what}: not within {PATIENCE:?}: {why}"
+            ),
         }
-        assert!(
-            began.elapsed() < PATIENCE,
-            "{what}: not within {PATIENCE:?}"
-        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -129,17 +135,20 @@ fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 /// The key on the virtual reader, once the service has noticed the card.
 fn key_on_reader() -> Box<dyn HardwareKey> {
     until("a key is on the reader", || {
-        present_keys()
+        let present = present_keys();
+        let why = format!("{:?}", present.problems);
+        present
             .keys
             .into_iter()
             .find(|key| key.id().starts_with("nfc:"))
+            .ok_or(why)
     })
 }
 
 #[test]
 fn a_key_on_a_reader_registers_and_signs() {
     let folder = tempfile::tempdir().unwrap();
-    let ring = KeyRing::create(folder.path(), &["alice", "bob"], PIN).unwrap();
+    let ring = KeyRing::create(folder.path(), &["alice"], PIN).unwrap();
     let service = Service::new();
     let card = ring
         .key("alice")
@@ -172,7 +181,15 @@ fn a_key_on_a_reader_registers_and_signs() {
             retries_left: Some(7)
         })
     );
-    // The card holds the lock of its key.
+
+    // While the card lies there, nobody else powers the key.
+    let mut impatient = request(&credential, b"statement");
+    impatient.timeout = Duration::from_millis(50);
+    assert_eq!(
+        ring.key("alice").unwrap().sign(&impatient, &person),
+        Err(KeyError::InUse)
+    );
+
     drop(card);
     let taken_away = sign(&*key, &credential, &person, b"statement").unwrap_err();
     assert!(
