@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::document::limits::Limits;
 use crate::document::tree::{
-    Field, Found, Node, Place, Value, check_duplicate_names, fraction, integer, shortened,
+    Field, Found, Node, Place, Value, check_duplicate_names, fraction, integer, is_beyond,
+    refuse_root, shortened,
 };
 
 /// The text ended or went wrong; what is wrong has been reported.
@@ -33,6 +34,14 @@ pub(crate) fn read<'t>(text: &'t str, limits: &Limits, found: &mut Found) -> Opt
         limits,
         found,
     };
+    reader.skip_space();
+    if matches!(reader.peek(), Some(b'[' | b'"' | b'-' | b'0'..=b'9'))
+        || reader.rest().starts_with("null")
+    {
+        let place = reader.here();
+        refuse_root(place, reader.found);
+        return None;
+    }
     let root = reader.value(0).ok()?;
     reader.skip_space();
     if reader.peek().is_some() {
@@ -129,16 +138,8 @@ impl<'t> Reader<'t, '_> {
 
     fn count(&mut self, place: Place) -> Result<(), Halt> {
         self.values += 1;
-        if self.values > self.limits.values_max {
-            self.found.error(
-                place,
-                "too-large",
-                format!(
-                    "more than {} values; that is the limit",
-                    self.limits.values_max
-                ),
-                "make the document smaller",
-            );
+        let values_max = self.limits.values_max;
+        if is_beyond(self.values, values_max, "values", place, self.found) {
             return Err(Halt);
         }
         if self.found.is_full() {
@@ -148,17 +149,15 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn enter(&mut self, depth: usize) -> Result<(), Halt> {
-        if depth > self.limits.depth_max {
-            let place = self.here();
-            self.found.error(
-                place,
-                "too-deep",
-                format!(
-                    "more than {} levels inside one another",
-                    self.limits.depth_max
-                ),
-                "remove levels; no document needs so many",
-            );
+        let place = self.here();
+        let depth_max = self.limits.depth_max;
+        if is_beyond(
+            depth,
+            depth_max,
+            "levels inside one another",
+            place,
+            self.found,
+        ) {
             return Err(Halt);
         }
         self.offset += 1;
@@ -175,6 +174,10 @@ impl<'t> Reader<'t, '_> {
         }
         loop {
             items.push(self.value(depth)?);
+            let members_max = self.limits.members_max;
+            if is_beyond(items.len(), members_max, "members", self.place, self.found) {
+                return Err(Halt);
+            }
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.offset += 1,
@@ -212,6 +215,10 @@ impl<'t> Reader<'t, '_> {
             self.offset += 1;
             let value = self.value(depth)?;
             fields.push(Field { name, value });
+            let fields_max = self.limits.fields_max;
+            if is_beyond(fields.len(), fields_max, "fields", self.place, self.found) {
+                return Err(Halt);
+            }
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.offset += 1,

@@ -7,6 +7,10 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Values in the document: texts, numbers, lists, groups of fields and the names of fields.
     pub values_max: usize,
+    /// Members of one list.
+    pub members_max: usize,
+    /// Named fields of one group.
+    pub fields_max: usize,
     /// Lists and groups of fields inside one another.
     pub depth_max: usize,
 }
@@ -15,6 +19,8 @@ pub struct Limits {
 pub const ENVELOPE: Limits = Limits {
     bytes_max: 1 << 20,
     values_max: 100_000,
+    members_max: 10_000,
+    fields_max: 2_000,
     depth_max: 24,
 };
 
@@ -22,6 +28,8 @@ pub const ENVELOPE: Limits = Limits {
 pub const TOPOLOGY: Limits = Limits {
     bytes_max: 256 << 20,
     values_max: 20_000_000,
+    members_max: 2_000_000,
+    fields_max: 2_000,
     depth_max: 24,
 };
 
@@ -29,6 +37,8 @@ pub const TOPOLOGY: Limits = Limits {
 pub const PROPOSAL: Limits = Limits {
     bytes_max: 1 << 20,
     values_max: 100_000,
+    members_max: 100_000,
+    fields_max: 2_000,
     depth_max: 24,
 };
 
@@ -36,6 +46,8 @@ pub const PROPOSAL: Limits = Limits {
 pub const HISTORY: Limits = Limits {
     bytes_max: 64 << 20,
     values_max: 10_000_000,
+    members_max: 1_000_000,
+    fields_max: 2_000,
     depth_max: 24,
 };
 

@@ -195,19 +195,8 @@ fn tree<'t>(kind: Kind, bytes: &'t [u8], found: &mut Found) -> Option<Node<'t>> 
             return None;
         }
     };
-    let root = match kind {
+    match kind {
         Kind::Envelope | Kind::Topology => yaml::read(text, &limits, found),
         Kind::Proposal | Kind::History => json::read(text, &limits, found),
-    }?;
-    // Within a document nothing equals an empty group; the document itself is there or is not.
-    if !matches!(root.value, tree::Value::Fields(_)) {
-        found.error(
-            root.place,
-            "wrong-type",
-            format!("this is no {}: a group of named fields belongs here", kind.as_str()),
-            "check that this is the right file",
-        );
-        return None;
     }
-    Some(root)
 }

@@ -209,6 +209,35 @@ impl Found {
     }
 }
 
+/// Whether `length` is beyond `max`, which is then reported at `place`.
+pub(crate) fn is_beyond(
+    length: usize,
+    max: usize,
+    what: &str,
+    place: Place,
+    found: &mut Found,
+) -> bool {
+    if length > max {
+        found.error(
+            place,
+            "too-large",
+            format!("more than {max} {what}; that is the limit"),
+            "make the document smaller, or check that this is the right file",
+        );
+    }
+    length > max
+}
+
+/// What every document is, said of one that is something else.
+pub(crate) fn refuse_root(place: Place, found: &mut Found) {
+    found.error(
+        place,
+        "wrong-type",
+        "no document begins like this; a group of named fields belongs here",
+        "check that this is the right file",
+    );
+}
+
 /// The number `digits` (an optional minus and digits) as a value, or what is wrong with it.
 pub(crate) fn integer<'t>(digits: &str, place: Place, found: &mut Found) -> Value<'t> {
     match digits.parse::<i64>() {

@@ -7,13 +7,27 @@ use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle};
 
 use crate::document::limits::Limits;
 use crate::document::tree::{
-    Field, Found, Node, Place, Value, check_duplicate_names, fraction, integer, shortened,
+    Field, Found, Node, Place, Value, check_duplicate_names, fraction, integer, is_beyond,
+    refuse_root, shortened,
 };
 
 /// A list or group of fields that is still open.
 enum Open<'t> {
     List(Place, Vec<Node<'t>>),
     Fields(Place, Vec<Field<'t>>, Option<Node<'t>>),
+}
+
+/// Nothing more is read; what is wrong has been reported.
+struct Halt;
+
+/// The tree as far as it has grown.
+struct Growing<'t, 'f> {
+    open: Vec<Open<'t>>,
+    root: Option<Node<'t>>,
+    documents: u32,
+    values: usize,
+    limits: &'f Limits,
+    found: &'f mut Found,
 }
 
 /// The tree of `text`, or nothing where it has none; what is wrong goes to `found`.
@@ -25,15 +39,19 @@ pub(crate) fn read<'t>(text: &'t str, limits: &Limits, found: &mut Found) -> Opt
     options.flow_nesting_limit = limits.depth_max;
     options.block_nesting_limit = limits.depth_max;
 
-    let mut open: Vec<Open<'t>> = Vec::new();
-    let mut root = None;
-    let mut documents = 0_u32;
-    let mut values = 0_usize;
+    let mut growing = Growing {
+        open: Vec::new(),
+        root: None,
+        documents: 0,
+        values: 0,
+        limits,
+        found,
+    };
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = match event {
-            Ok(event) => event,
+        match event {
+            Ok((event, span)) => growing.take(event, place(&span.start)).ok()?,
             Err(error) => {
-                found.error(
+                growing.found.error(
                     place(error.marker()),
                     "yaml-syntax",
                     format!("this is not YAML: {}", error.kind()),
@@ -41,147 +59,189 @@ pub(crate) fn read<'t>(text: &'t str, limits: &Limits, found: &mut Found) -> Opt
                 );
                 return None;
             }
-        };
-        let at = place(&span.start);
-        let node = match event {
+        }
+    }
+    if growing.root.is_none() {
+        refuse_empty(growing.found);
+    }
+    growing.root
+}
+
+impl<'t> Growing<'t, '_> {
+    fn take(&mut self, event: Event<'t>, at: Place) -> Result<(), Halt> {
+        match event {
             Event::DocumentStart(..) => {
-                documents += 1;
-                if documents > 1 {
-                    found.error(
+                self.documents += 1;
+                if self.documents > 1 {
+                    return self.halt(
                         at,
                         "second-document",
                         "a second document begins here",
                         "put each document into a file of its own",
                     );
-                    return None;
                 }
-                continue;
             }
             Event::Scalar(text, style, anchor, tag) => {
-                refuse_anchor(anchor, at, found);
-                refuse_tag(tag.is_some(), at, found);
-                let is_name = matches!(open.last(), Some(Open::Fields(_, _, None)));
-                Some(Node {
-                    place: at,
-                    value: scalar(text, style, is_name, at, found),
-                })
+                self.begin(at, anchor, tag.is_some())?;
+                let is_name = matches!(self.open.last(), Some(Open::Fields(_, _, None)));
+                let value = scalar(text, style, is_name, at, self.found);
+                if self.open.is_empty() {
+                    match value {
+                        Value::Null => refuse_empty(self.found),
+                        Value::Flag(_)
+                        | Value::Integer(_)
+                        | Value::Text(_)
+                        | Value::List(_)
+                        | Value::Fields(_) => refuse_root(at, self.found),
+                    }
+                    return Err(Halt);
+                }
+                self.place_in(Node { place: at, value })?;
             }
             Event::SequenceStart(_, anchor, tag) => {
-                refuse_anchor(anchor, at, found);
-                refuse_tag(tag.is_some(), at, found);
-                open.push(Open::List(at, Vec::new()));
-                None
+                self.begin(at, anchor, tag.is_some())?;
+                if self.open.is_empty() {
+                    refuse_root(at, self.found);
+                    return Err(Halt);
+                }
+                self.open.push(Open::List(at, Vec::new()));
             }
             Event::MappingStart(_, anchor, tag) => {
-                refuse_anchor(anchor, at, found);
-                refuse_tag(tag.is_some(), at, found);
-                open.push(Open::Fields(at, Vec::new(), None));
-                None
+                self.begin(at, anchor, tag.is_some())?;
+                self.open.push(Open::Fields(at, Vec::new(), None));
             }
-            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List(place, mut items)) => {
-                    items.shrink_to_fit();
-                    Some(Node {
-                        place,
-                        value: Value::List(items),
-                    })
-                }
-                Some(Open::Fields(place, mut fields, _)) => {
-                    check_duplicate_names(&fields, found);
-                    fields.shrink_to_fit();
-                    Some(Node {
-                        place,
-                        value: Value::Fields(fields),
-                    })
-                }
-                None => None,
-            },
+            Event::SequenceEnd | Event::MappingEnd => self.close()?,
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                found.error(
+                return self.halt(
                     at,
                     "alias",
                     "an alias stands here; what an approver reads must stand where it counts",
                     "write the value itself",
                 );
-                return None;
             }
             Event::StreamStart
             | Event::StreamEnd
             | Event::DocumentEnd
             | Event::Anchor(..)
-            | Event::Comment(..) => continue,
+            | Event::Comment(..) => {}
             _ => {
-                found.error(
+                return self.halt(
                     at,
                     "yaml-syntax",
                     "this part of YAML is not understood here",
                     "write it with plain lists, fields and texts",
                 );
-                return None;
             }
+        }
+        Ok(())
+    }
+
+    fn halt(&mut self, at: Place, code: &str, message: &str, mend: &str) -> Result<(), Halt> {
+        self.found.error(at, code, message, mend);
+        Err(Halt)
+    }
+
+    /// A value begins.
+    fn begin(&mut self, at: Place, anchor: usize, is_tagged: bool) -> Result<(), Halt> {
+        refuse_anchor(anchor, at, self.found);
+        refuse_tag(is_tagged, at, self.found);
+        self.values += 1;
+        let Limits {
+            values_max,
+            depth_max,
+            ..
+        } = *self.limits;
+        if self.found.is_full()
+            || is_beyond(self.values, values_max, "values", at, self.found)
+            || is_beyond(
+                self.open.len(),
+                depth_max,
+                "levels inside one another",
+                at,
+                self.found,
+            )
+        {
+            return Err(Halt);
+        }
+        Ok(())
+    }
+
+    /// The innermost list or group ends.
+    fn close(&mut self) -> Result<(), Halt> {
+        match self.open.pop() {
+            Some(Open::List(place, mut items)) => {
+                items.shrink_to_fit();
+                self.place_in(Node {
+                    place,
+                    value: Value::List(items),
+                })
+            }
+            Some(Open::Fields(place, mut fields, _)) => {
+                check_duplicate_names(&fields, self.found);
+                fields.shrink_to_fit();
+                self.place_in(Node {
+                    place,
+                    value: Value::Fields(fields),
+                })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A value is complete: it goes into the innermost open list or group, or is the root.
+    fn place_in(&mut self, node: Node<'t>) -> Result<(), Halt> {
+        let at = node.place;
+        let is_beyond = match self.open.last_mut() {
+            None => {
+                self.root = Some(node);
+                false
+            }
+            Some(Open::List(_, items)) => {
+                items.push(node);
+                is_beyond(
+                    items.len(),
+                    self.limits.members_max,
+                    "members",
+                    at,
+                    self.found,
+                )
+            }
+            Some(Open::Fields(_, fields, name)) => match name.take() {
+                Some(name) => {
+                    fields.push(Field { name, value: node });
+                    is_beyond(
+                        fields.len(),
+                        self.limits.fields_max,
+                        "fields",
+                        at,
+                        self.found,
+                    )
+                }
+                None => {
+                    if node.text().is_none() {
+                        self.found.error(
+                            at,
+                            "field-name",
+                            "the name of a field is a list or a group of fields",
+                            "name fields with a plain word",
+                        );
+                    }
+                    *name = Some(node);
+                    false
+                }
+            },
         };
-        values += 1;
-        if values > limits.values_max {
-            found.error(
-                at,
-                "too-large",
-                format!("more than {} values; that is the limit", limits.values_max),
-                "make the document smaller",
-            );
-            return None;
-        }
-        if open.len() > limits.depth_max {
-            found.error(
-                at,
-                "too-deep",
-                format!("more than {} levels inside one another", limits.depth_max),
-                "remove levels; no document needs so many",
-            );
-            return None;
-        }
-        if let Some(node) = node {
-            place_in(node, &mut open, &mut root, found);
-        }
-        if found.is_full() {
-            return None;
-        }
+        if is_beyond { Err(Halt) } else { Ok(()) }
     }
-    if root.is_none() && !found.refuses() {
-        found.error(
-            Place::START,
-            "empty",
-            "the document is empty",
-            "write it after the examples in `docs`",
-        );
-    }
-    root
 }
 
-/// Puts a finished node where it belongs: into the innermost open list or group, or at the root.
-fn place_in<'t>(
-    node: Node<'t>,
-    open: &mut [Open<'t>],
-    root: &mut Option<Node<'t>>,
-    found: &mut Found,
-) {
-    match open.last_mut() {
-        None => *root = Some(node),
-        Some(Open::List(_, items)) => items.push(node),
-        Some(Open::Fields(_, fields, name)) => match name.take() {
-            Some(name) => fields.push(Field { name, value: node }),
-            None => {
-                if node.text().is_none() {
-                    found.error(
-                        node.place,
-                        "field-name",
-                        "the name of a field is a list or a group of fields",
-                        "name fields with a plain word",
-                    );
-                }
-                *name = Some(node);
-            }
-        },
-    }
+fn refuse_empty(found: &mut Found) {
+    found.error(
+        Place::START,
+        "empty",
+        "the document is empty",
+        "check that this is the right file",
+    );
 }
 
 fn refuse_anchor(anchor: usize, at: Place, found: &mut Found) {

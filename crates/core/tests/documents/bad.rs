@@ -609,7 +609,7 @@ fn of_lengths() {
     let selector = PATCH.replace("\"env\": \"prod\"", &labels.join(", "));
     let errors = crate::errors(document::proposal(selector));
     assert!(
-        errors.starts_with("19:65 too-many | `labels` has 65 members; the limit is 64"),
+        errors.starts_with("20:65 too-many | `labels` has 65 members; the limit is 64"),
         "{errors}"
     );
     let names: Vec<String> = (0..20_001).map(|i| format!("\"s{i}\"")).collect();

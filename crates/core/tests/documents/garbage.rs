@@ -20,7 +20,7 @@ const READERS: [Reader; 4] = [
 const SIZE: usize = 10 << 20;
 
 /// Far above what an unoptimised build needs, far below what a quadratic reader would.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 
 fn refused_soon(shape: &str, bytes: &[u8]) {
     for (kind, read) in READERS {
