@@ -1,2 +1,52 @@
-//! countersignctl.
-fn main() {}
+//! countersignctl: propose, decide, import, assess and verify from a terminal.
+//!
+//! One module a command. A command returns its exit code: 0 where it did what was asked, 2 where
+//! what it was given is not valid (as clap's own usage errors).
+
+mod assess;
+mod lint;
+mod online;
+mod output;
+mod read;
+mod report;
+mod schema;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The command line of Countersign.
+#[derive(Debug, Parser)]
+#[command(name = "countersignctl", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Assess(assess::Arguments),
+    Lint(lint::Arguments),
+    Schema(schema::Arguments),
+    Verify(verify::Arguments),
+    #[command(flatten)]
+    Online(online::Command),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Assess(arguments) => assess::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Online(command) => online::run(&command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure.to_string());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! `queue`, `show`, `operations`, `operation`: read with a signed-in session.
+
+use clap::Args;
+use countersign_core::identifier::{OperationId, ProposalId};
+use countersign_wire::client::review::Reviewed;
+use countersign_wire::client::{Client, QueueState};
+use serde_json::json;
+
+use super::backend::BackendArguments;
+use super::key::Person;
+use crate::output::{Failure, plain, print};
+use crate::report;
+
+/// List what waits for people
+#[derive(Debug, Args)]
+pub(crate) struct Queue {
+    #[command(flatten)]
+    backend: BackendArguments,
+    #[command(flatten)]
+    person: Person,
+    /// List what is closed instead
+    #[arg(long)]
+    closed: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show an item: the briefing, assessed again on this machine
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The item
+    item: ProposalId,
+    #[command(flatten)]
+    backend: BackendArguments,
+    #[command(flatten)]
+    person: Person,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// List operations
+#[derive(Debug, Args)]
+pub(crate) struct Operations {
+    #[command(flatten)]
+    backend: BackendArguments,
+    #[command(flatten)]
+    person: Person,
+}
+
+/// Show an operation
+#[derive(Debug, Args)]
+pub(crate) struct Operation {
+    /// The operation
+    operation: OperationId,
+    #[command(flatten)]
+    backend: BackendArguments,
+    #[command(flatten)]
+    person: Person,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn session(
+    backend: &BackendArguments,
+    person: &Person,
+) -> Result<Client, Failure> {
+    let client = backend.client()?;
+    let (trusted, _) = backend.trusted(&client).await?;
+    person
+        .key
+        .hand(None)?
+        .sign_in(&client, &trusted, &person.approver)
+        .await
+}
+
+/// Runs `queue`.
+///
+/// # Errors
+/// [`Failure`].
+pub(super) async fn queue(arguments: &Queue) -> Result<(), Failure> {
+    let session = session(&arguments.backend, &arguments.person).await?;
+    let state = if arguments.closed {
+        QueueState::Closed
+    } else {
+        QueueState::Open
+    };
+    let mut cursor = None;
+    let mut items = Vec::new();
+    loop {
+        let page = session.queue_page(state, cursor.as_deref()).await?;
+        items.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    if arguments.json {
+        return print(&super::json(&items)?);
+    }
+    if items.is_empty() {
+        return print("nothing waits");
+    }
+    let lines: Vec<String> = items
+        .iter()
+        .map(|item| {
+            let needed = item.quorum.as_ref().map_or(0, |quorum| quorum.needed);
+            let why = item.why.first().map_or("", String::as_str);
+            format!(
+                "{}  {}  {}  {} of {needed} signed  expires {}\n    {}",
+                item.id,
+                item.scope.tier,
+                item.title,
+                item.decisions.len(),
+                item.expires_at.format("%Y-%m-%d %H:%M UTC"),
+                why
+            )
+        })
+        .collect();
+    print(&plain_lines(&lines.join("\n")))
+}
+
+/// Runs `show`.
+///
+/// # Errors
+/// [`Failure`].
+pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
+    let client = arguments.backend.client()?;
+    let (trusted, _) = arguments.backend.trusted(&client).await?;
+    let session = arguments
+        .person
+        .key
+        .hand(None)?
+        .sign_in(&client, &trusted, &arguments.person.approver)
+        .await?;
+    let reviewed = Reviewed::fetch(&session, &trusted, &arguments.item)
+        .await
+        .map_err(|error| Failure::refused("review", error))?;
+    let item = session.queue_item(&arguments.item).await?;
+    if arguments.json {
+        return print(&super::json(&json!({
+            "item": item,
+            "briefing": reviewed.briefing(),
+            "digest": reviewed.digest(),
+            "differences": reviewed.differences(),
+        }))?);
+    }
+    let briefing = reviewed.briefing();
+    let mut text = format!(
+        "{}\n{}\n\n{}",
+        item.title,
+        arguments.item,
+        report::text(&briefing.assessment)
+    );
+    text.push_str(&format!(
+        "\nthe agent {} says: {:?}\n",
+        briefing.proposal.agent, briefing.proposal.rationale
+    ));
+    text.push_str(&format!(
+        "briefing {} (digest recomputed here)\n",
+        reviewed.digest()
+    ));
+    if reviewed.differences().is_empty() {
+        text.push_str("assessed again on this machine: the same\n");
+    } else {
+        text.push_str("ASSESSED AGAIN ON THIS MACHINE: NOT THE SAME; do not sign\n");
+        text.push_str(&reviewed.differences().join("\n"));
+    }
+    print(&plain_lines(&text))
+}
+
+/// Runs `operations`.
+///
+/// # Errors
+/// [`Failure`].
+pub(super) async fn operations(arguments: &Operations) -> Result<(), Failure> {
+    let session = session(&arguments.backend, &arguments.person).await?;
+    print(&super::json(&session.operations().await?)?)
+}
+
+/// Runs `operation`.
+///
+/// # Errors
+/// [`Failure`].
+pub(super) async fn operation(arguments: &Operation) -> Result<(), Failure> {
+    let session = session(&arguments.backend, &arguments.person).await?;
+    let operation = session.operation(&arguments.operation).await?;
+    if arguments.json {
+        return print(&super::json(&operation)?);
+    }
+    let summary = &operation.summary;
+    let mut text = format!(
+        "{}  {}\n{:?}: {} of {} systems healthy, {} touched, wave {} of {}\n",
+        summary.id,
+        summary.title,
+        summary.state,
+        summary.healthy,
+        summary.systems,
+        summary.touched,
+        summary.wave,
+        summary.waves
+    );
+    if let Some(trip) = &operation.trip {
+        text.push_str(&format!(
+            "halted at {}: {}: {}\n",
+            trip.at, trip.system, trip.message
+        ));
+    }
+    print(&plain_lines(&text))
+}
+
+/// Text of ours with names of others in it, its line breaks kept and everything else that moves a
+/// terminal taken out.
+fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
