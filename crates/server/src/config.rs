@@ -1,0 +1,212 @@
+//! The configuration file: executors and how health is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use countersign_core::briefing::HonestyGrade;
+use countersign_core::canonical;
+use countersign_core::identifier::Digest;
+use countersign_core::proposal::ActionKind;
+use countersign_core::span::Span;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// What the configuration file says. Everything in it is optional; what no executor carries out can
+/// be assessed and decided, and is held when it should run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who carries actions out.
+    #[serde(default)]
+    pub executors: Vec<ExecutorConfig>,
+    /// How the health of systems is asked.
+    #[serde(default)]
+    pub health: Option<HealthConfig>,
+}
+
+/// A program that carries actions out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutorConfig {
+    /// Its name.
+    pub name: String,
+    /// The actions it carries out; each action has one executor.
+    pub actions: BTreeSet<ActionKind>,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// How long one call may take.
+    pub timeout: Span,
+    /// How far its plan can be believed.
+    pub honesty: HonestyGrade,
+    /// Whether it cannot undo what it does.
+    #[serde(default)]
+    pub irreversible: bool,
+    /// Variables of its environment, which is otherwise only PATH, HOME and LANG.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Where HTTP health checks are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthConfig {
+    /// Base address with `{system}` in it; the check's path is appended.
+    pub base: String,
+}
+
+/// Why a configuration does not count.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration `{path}` cannot be read: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is not what is asked for.
+    #[error("the configuration `{path}` is not valid: {error}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        error: serde_json::Error,
+    },
+    /// Two executors have one name.
+    #[error("two executors are called `{0}`; give each a name of its own")]
+    SameName(String),
+    /// Two executors would carry out one action.
+    #[error("`{action}` belongs to the executors `{one}` and `{other}`; leave it to one of them")]
+    SameAction {
+        /// The action.
+        action: &'static str,
+        /// An executor.
+        one: String,
+        /// Another.
+        other: String,
+    },
+    /// An executor has no program.
+    #[error("the executor `{0}` has no command; name a program")]
+    NoCommand(String),
+    /// An executor has no action.
+    #[error("the executor `{0}` has no action; name one")]
+    NoAction(String),
+    /// An executor says it plans, but nothing it can do is a plan.
+    #[error("the executor `{0}` cannot be `modelled`; write `enforced`, `declared` or `none`")]
+    Honesty(String),
+    /// The base address of health checks is not one.
+    #[error("the base address `{0}` of health checks is not an http(s) address with `{{system}}` in it")]
+    Base(String),
+}
+
+impl Config {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
+        let config: Self = serde_json::from_slice(&text)
+            .map_err(|error| ConfigError::Json { path: path.to_owned(), error })?;
+        config.checked()
+    }
+
+    /// The configuration, where it makes sense.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn checked(self) -> Result<Self, ConfigError> {
+        let mut names = BTreeSet::new();
+        let mut actions: BTreeMap<ActionKind, &str> = BTreeMap::new();
+        for executor in &self.executors {
+            if !names.insert(&executor.name) {
+                return Err(ConfigError::SameName(executor.name.clone()));
+            }
+            if executor.command.first().is_none_or(String::is_empty) {
+                return Err(ConfigError::NoCommand(executor.name.clone()));
+            }
+            if executor.actions.is_empty() {
+                return Err(ConfigError::NoAction(executor.name.clone()));
+            }
+            if executor.honesty == HonestyGrade::Modelled {
+                return Err(ConfigError::Honesty(executor.name.clone()));
+            }
+            for action in &executor.actions {
+                if let Some(other) = actions.insert(*action, &executor.name) {
+                    return Err(ConfigError::SameAction {
+                        action: action.as_str(),
+                        one: other.to_owned(),
+                        other: executor.name.clone(),
+                    });
+                }
+            }
+        }
+        if let Some(HealthConfig { base }) = &self.health {
+            let address = url::Url::parse(&base.replace("{system}", "system"));
+            let usable = address.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            if !usable || !base.contains("{system}") {
+                return Err(ConfigError::Base(base.clone()));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The executor of an action.
+    #[must_use]
+    pub fn executor(&self, action: ActionKind) -> Option<&ExecutorConfig> {
+        self.executors.iter().find(|executor| executor.actions.contains(&action))
+    }
+
+    /// The actions whose executor declares that it cannot undo them.
+    #[must_use]
+    pub fn irreversible(&self) -> BTreeSet<ActionKind> {
+        self.executors
+            .iter()
+            .filter(|executor| executor.irreversible)
+            .flat_map(|executor| executor.actions.iter().copied())
+            .collect()
+    }
+
+    /// The digest that is logged at each start.
+    ///
+    /// # Errors
+    /// Never for a configuration that was read.
+    pub fn digest(&self) -> Result<Digest, canonical::CanonicalError> {
+        canonical::digest(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let found = serde_json::from_str::<Config>(text)
+            .map_err(|error| error.to_string())
+            .and_then(|config| config.checked().map_err(|error| error.to_string()));
+        match found {
+            Ok(_) => assert_eq!(expected, "", "{text}"),
+            Err(error) => assert!(!expected.is_empty() && error.contains(expected), "{text}: {error}"),
+        }
+    }
+
+    #[test]
+    fn configurations() {
+        check("{}", "");
+        let executor = |name: &str, action: &str, rest: &str| {
+            format!(r#"{{"name":"{name}","actions":["{action}"],"command":["true"],"timeout":"30s","honesty":"declared"{rest}}}"#)
+        };
+        let (one, two) = (executor("a", "patch", ""), executor("b", "process-kill", r#","irreversible":true"#));
+        check(&format!(r#"{{"executors":[{one},{two}],"health":{{"base":"http://127.0.0.1:1/systems/{{system}}"}}}}"#), "");
+        check(&format!(r#"{{"executors":[{one},{one}]}}"#), "two executors are called `a`");
+        check(&format!(r#"{{"executors":[{one},{}]}}"#, executor("b", "patch", "")), "belongs to the executors");
+        check(&format!(r#"{{"executors":[{}]}}"#, executor("a", "patch", r#","shell":true"#)), "unknown field `shell`");
+        check(&format!(r#"{{"executors":[{}]}}"#, executor("a", "destroy", "")), "unknown variant `destroy`");
+        check(&one.replace("declared", "modelled").replace('{', r#"{"executors":[{"#).replace('}', "}]}"), "cannot be `modelled`");
+        check(&format!(r#"{{"executors":[{}]}}"#, one.replace(r#"["true"]"#, "[]")), "no command");
+        check(r#"{"health":{"base":"ftp://x/{system}"}}"#, "not an http(s) address");
+        check(r#"{"health":{"base":"http://x/"}}"#, "not an http(s) address");
+        check(r#"{"ports":1}"#, "unknown field `ports`");
+    }
+}

@@ -1,0 +1,122 @@
+//! The HTTP interface (DESIGN §9): one file a subject, in the order of the one path.
+
+mod checkpoints;
+//TMP mod decisions;
+mod deployment;
+mod documents;
+//TMP mod drills;
+mod events;
+//TMP mod evidence;
+mod genesis;
+//TMP mod operations;
+//TMP mod proposals;
+//TMP mod queue;
+mod registry;
+mod sessions;
+mod status;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+
+use crate::backend::Backend;
+use crate::limits;
+use crate::problem::{Refusal, RefusalCode, codes};
+
+pub(crate) use genesis::started;
+
+/// Every route.
+#[must_use]
+pub fn router(backend: Arc<Backend>) -> Router {
+    let envelopes = Router::new()
+        .route("/v1/envelopes", get(documents::envelopes).post(documents::import_envelope))
+        .layer(DefaultBodyLimit::max(limits::ENVELOPE_BYTES_MAX));
+    let topology = Router::new()
+        .route("/v1/topology", get(documents::topology).post(documents::import_topology))
+        .layer(DefaultBodyLimit::max(limits::TOPOLOGY_BYTES_MAX));
+    let proposals = Router::<Arc<Backend>>::new()
+//TMP         .route("/v1/proposals", post(proposals::propose))
+        .layer(DefaultBodyLimit::max(limits::PROPOSAL_BYTES_MAX));
+    let decisions = Router::<Arc<Backend>>::new()
+//TMP         .route("/v1/decisions", post(decisions::decide))
+        .layer(DefaultBodyLimit::max(limits::DECISION_BYTES_MAX));
+    Router::new()
+        .route("/healthz", get(status::alive))
+        .route("/readyz", get(status::ready))
+        .route("/metrics", get(status::metrics))
+        .route("/v1/deployment", get(deployment::deployment))
+        .route("/v1/genesis", get(genesis::sealed).post(genesis::begin))
+        .route("/v1/genesis/registrations", post(genesis::begin_registration))
+        .route("/v1/genesis/registrations/{approver}", put(genesis::finish_registration))
+        .route("/v1/genesis/seal", post(genesis::seal))
+        .route("/v1/sessions/nonce", post(sessions::nonce))
+        .route("/v1/sessions", post(sessions::open).merge(delete(sessions::close)))
+        .route("/v1/agents", post(registry::agent))
+        .route("/v1/sources", post(registry::source))
+        .route("/v1/detections", post(registry::detection))
+        .route("/v1/detections/{id}/outcome", post(registry::outcome))
+        .route("/v1/signals", post(registry::signal))
+        .route("/v1/envelopes/{digest}", get(documents::envelope))
+        .route("/v1/topology/{digest}", get(documents::topology_of))
+//TMP         .route("/v1/proposals/{id}", get(proposals::proposal))
+//TMP         .route("/v1/queue", get(queue::page))
+//TMP         .route("/v1/queue/{id}", get(queue::item))
+//TMP         .route("/v1/briefings/{id}", get(queue::briefing))
+//TMP         .route("/v1/nonces", post(decisions::nonce))
+//TMP         .route("/v1/operations", get(operations::list))
+//TMP         .route("/v1/operations/{id}", get(operations::operation))
+//TMP         .route("/v1/drills", post(drills::start))
+//TMP         .route("/v1/evidence/{id}", get(evidence::export))
+        .route("/v1/events", get(events::stream))
+        .route("/log/checkpoint", get(checkpoints::checkpoint))
+        .route("/log/tile/{*path}", get(checkpoints::tile))
+        .route("/log/entries/{index}", get(checkpoints::entry))
+        .route("/log/proof/inclusion", get(checkpoints::inclusion))
+        .route("/log/proof/consistency", get(checkpoints::consistency))
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+        .merge(envelopes)
+        .merge(topology)
+        .merge(proposals)
+        .merge(decisions)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(Arc::clone(&backend), strangers))
+        .with_state(backend)
+}
+
+async fn not_found() -> Refusal {
+    codes::NOT_FOUND.because("there is no such route; look at the path")
+}
+
+async fn method_not_allowed() -> Refusal {
+    codes::METHOD_NOT_ALLOWED.because("the route exists for other methods; the header `Allow` names them")
+}
+
+/// Bounds how often somebody may ask who does not say who, and counts what strangers are refused.
+async fn strangers(State(backend): State<Arc<Backend>>, request: Request, next: Next) -> Response {
+    let anonymous = !request.headers().contains_key(AUTHORIZATION);
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    if anonymous
+        && let Some(address) = address
+        && !backend.limiter.admits(address, Instant::now())
+    {
+        backend.refusals.count(codes::TOO_MANY_REQUESTS.name);
+        return codes::TOO_MANY_REQUESTS.because("wait a second and ask again").into_response();
+    }
+    let sign_in = request.uri().path().starts_with("/v1/sessions");
+    let response = next.run(request).await;
+    let counted = response.status() == StatusCode::UNAUTHORIZED
+        || (sign_in && (response.status().is_client_error()));
+    if counted && let Some(RefusalCode(code)) = response.extensions().get::<RefusalCode>() {
+        backend.refusals.count(code);
+    }
+    response
+}

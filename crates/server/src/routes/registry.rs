@@ -1,0 +1,149 @@
+//! Agents, sources, detection rules and their outcomes, signals.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use countersign_core::canonical;
+use countersign_core::log::EntryKind;
+use countersign_wire::registry::{
+    RecordOutcome, RegisterAgent, RegisterDetection, RegisterSource, Secret, SendSignal,
+};
+use serde_json::json;
+
+use crate::auth::{Operator, Session, Source};
+use crate::backend::Backend;
+use crate::body::{Json, Path, check_text};
+use crate::limits;
+use crate::problem::{Refusal, codes};
+use crate::secret::{self, Holder, SecretHash};
+use crate::store::log::About;
+use crate::store::{StoreError, registry};
+
+fn new_secret(holder: Holder) -> Result<String, Refusal> {
+    secret::generate(holder).map_err(|error| codes::INTERNAL.because(error.to_string()))
+}
+
+/// `POST /v1/agents`.
+pub(super) async fn agent(
+    _: Operator,
+    State(backend): State<Arc<Backend>>,
+    Json(register): Json<RegisterAgent>,
+) -> Result<axum::Json<Secret>, Refusal> {
+    let sealed = backend.genesis()?;
+    // A person who was also an agent could approve what they proposed.
+    if sealed.roster.approvers().any(|approver| approver.id.as_str() == register.agent.as_str()) {
+        return Err(codes::ALREADY_REGISTERED
+            .because(format!("`{}` is an approver; an agent needs a name of its own", register.agent)));
+    }
+    let mut tx = backend.change().await?;
+    if registry::has_agent(&mut tx, &register.agent).await? {
+        return Err(codes::ALREADY_REGISTERED.because(format!("the agent `{}` has a secret already", register.agent)));
+    }
+    let secret = new_secret(Holder::Agent)?;
+    tx.register_agent(&register.agent, &SecretHash::of(&secret)).await?;
+    let body = json!({"agent": register.agent});
+    tx.note(backend.clock.now(), EntryKind::AgentRegistered, &About::nothing(), body).await?;
+    tx.commit().await?;
+    Ok(axum::Json(Secret { secret }))
+}
+
+/// `POST /v1/sources`.
+pub(super) async fn source(
+    _: Operator,
+    State(backend): State<Arc<Backend>>,
+    Json(register): Json<RegisterSource>,
+) -> Result<axum::Json<Secret>, Refusal> {
+    let mut tx = backend.change().await?;
+    if registry::has_source(&mut tx, &register.source).await? {
+        return Err(codes::ALREADY_REGISTERED.because(format!("the source `{}` has a secret already", register.source)));
+    }
+    let secret = new_secret(Holder::Source)?;
+    tx.register_source(&register.source, &register.upstream, &SecretHash::of(&secret)).await?;
+    let body = json!({"source": register.source, "upstream": register.upstream});
+    tx.note(backend.clock.now(), EntryKind::SourceRegistered, &About::nothing(), body).await?;
+    tx.commit().await?;
+    Ok(axum::Json(Secret { secret }))
+}
+
+/// `POST /v1/detections`: registers a detection rule, or replaces what was registered.
+pub(super) async fn detection(
+    _: Operator,
+    State(backend): State<Arc<Backend>>,
+    Json(register): Json<RegisterDetection>,
+) -> Result<StatusCode, Refusal> {
+    for pattern in &register.benign_patterns {
+        check_text("benign pattern", pattern)?;
+    }
+    let mut tx = backend.change().await?;
+    if !registry::has_source(&mut tx, &register.source).await? {
+        return Err(codes::SOURCE_UNKNOWN.because(format!("register the source `{}` first", register.source)));
+    }
+    for agent in &register.agents {
+        if !registry::has_agent(&mut tx, agent).await? {
+            return Err(codes::AGENT_UNKNOWN.because(format!("register the agent `{agent}` first")));
+        }
+    }
+    tx.register_detection(&register).await?;
+    let body = serde_json::to_value(&register).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    tx.note(backend.clock.now(), EntryKind::DetectionRegistered, &About::nothing(), body).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/detections/{id}/outcome`: a person says whether a detection was right; once.
+pub(super) async fn outcome(
+    session: Session,
+    State(backend): State<Arc<Backend>>,
+    Path(detection): Path<String>,
+    Json(outcome): Json<RecordOutcome>,
+) -> Result<StatusCode, Refusal> {
+    check_text("detection's id", &detection)?;
+    let mut tx = backend.change().await?;
+    if !registry::has_detection(&mut tx, &outcome.rule, &outcome.source).await? {
+        return Err(codes::DETECTION_UNKNOWN
+            .because(format!("the rule `{}` is not registered for the source `{}`", outcome.rule, outcome.source)));
+    }
+    let now = backend.clock.now();
+    if !tx.record_outcome(&detection, &outcome, &session.approver, now).await? {
+        return Err(codes::OUTCOME_RECORDED.because(format!("the detection `{detection}` has its outcome")));
+    }
+    let body = json!({
+        "detection": detection, "rule": outcome.rule, "source": outcome.source,
+        "false_positive": outcome.false_positive, "approver": session.approver,
+    });
+    tx.note(now, EntryKind::OutcomeRecorded, &About::nothing(), body).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/signals`: what an authenticated source saw.
+pub(super) async fn signal(
+    Source(source): Source,
+    State(backend): State<Arc<Backend>>,
+    Json(signal): Json<SendSignal>,
+) -> Result<StatusCode, Refusal> {
+    check_text("kind", &signal.kind)?;
+    check_text("summary", &signal.summary)?;
+    if signal.systems.is_empty() || signal.systems.len() > limits::SIGNAL_SYSTEMS_MAX {
+        return Err(codes::SIGNAL_INVALID.because(format!(
+            "a signal is about 1 to {} systems, not {}",
+            limits::SIGNAL_SYSTEMS_MAX,
+            signal.systems.len()
+        )));
+    }
+    let now = backend.clock.now();
+    if signal.observed_at > now.checked_add_signed(limits::CLOCK_SKEW_MAX).unwrap_or(now) {
+        return Err(codes::SIGNAL_INVALID.because("it was observed in the future; set the source's clock"));
+    }
+    let mut tx = backend.change().await?;
+    tx.keep_signal(&source, &signal.systems, signal.observed_at).await?;
+    let systems = canonical::digest(&signal.systems).map_err(StoreError::from)?;
+    let body = json!({
+        "source": source.source, "upstream": source.upstream, "kind": signal.kind, "summary": signal.summary,
+        "systems": systems, "count": signal.systems.len(), "observed_at": signal.observed_at,
+    });
+    tx.note(now, EntryKind::SignalReceived, &About::nothing(), body).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

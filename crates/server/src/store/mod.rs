@@ -1,0 +1,283 @@
+//! The store: one SQLite database, one writer.
+//!
+//! **Consistency.** Every change goes through [`Store::begin`], which waits for the one writer and
+//! opens a `BEGIN IMMEDIATE` transaction. A change and its log entries ([`Tx::append`]) are in the
+//! same transaction, so that neither exists without the other; leaf indexes are dense because there
+//! is one writer. What gates a dispatch is read inside such a transaction. Everything else reads
+//! through [`Store::read`], which sees one committed state for as long as it is held and never waits
+//! for the writer.
+//!
+//! **Durability.** WAL with `synchronous = FULL`: when [`Tx::commit`] returns, the change survives
+//! the loss of power. When it fails, nobody knows whether it happened, so the store stops: every
+//! later [`Store::begin`] is refused with [`StoreError::Stopped`] until a person has restarted the
+//! backend, which then reads what is really there. A transaction that is dropped is rolled back.
+
+pub mod approvers;
+pub mod decisions;
+pub mod documents;
+pub mod genesis;
+pub mod items;
+pub mod log;
+pub mod nonces;
+pub mod operations;
+pub mod payloads;
+pub mod registry;
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use thiserror::Error;
+use tokio::sync::watch;
+
+/// A connection, reading or writing.
+pub type Conn = SqliteConnection;
+
+/// Readers at once.
+const READERS: u32 = 8;
+
+/// Why the store did not do it.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// An earlier commit failed; nothing more is written.
+    #[error("the store stopped writing after a failure of durability; restart the backend")]
+    Stopped,
+    /// The database refused.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The database's form could not be brought up to date.
+    #[error("the database could not be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// Something stored cannot be what was stored.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// A log entry could not be made.
+    #[error("the log entry could not be made: {0}")]
+    Entry(#[from] countersign_core::log::EntryError),
+    /// The log's hashes could not be read.
+    #[error(transparent)]
+    Tree(#[from] countersign_core::log::TreeError),
+    /// Something has no canonical form.
+    #[error(transparent)]
+    Canonical(#[from] countersign_core::canonical::CanonicalError),
+}
+
+/// The store. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    stopped: Arc<AtomicBool>,
+    size: Arc<watch::Sender<u64>>,
+}
+
+/// A change in the making; see the module's first lines.
+#[derive(Debug)]
+pub struct Tx {
+    transaction: Transaction<'static, Sqlite>,
+    stopped: Arc<AtomicBool>,
+    announce: Arc<watch::Sender<u64>>,
+    /// Entries in the log as this transaction sees it.
+    size: u64,
+    after: Vec<AfterCommit>,
+}
+
+/// What is done once a change is durable.
+struct AfterCommit(Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for AfterCommit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AfterCommit")
+    }
+}
+
+impl Store {
+    /// Opens the database in `folder`, making it or bringing it up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open(folder: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(folder.join("countersign.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .acquire_timeout(Duration::from_secs(60))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        sqlx::migrate!("./migrations").run(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(Duration::from_secs(30))
+            .connect_with(options.pragma("query_only", "on"))
+            .await?;
+        let store = Self {
+            writer,
+            readers,
+            stopped: Arc::new(AtomicBool::new(false)),
+            size: Arc::new(watch::Sender::new(0)),
+        };
+        let size = log::size(&mut *store.read().await?).await?;
+        store.size.send_replace(size);
+        Ok(store)
+    }
+
+    /// Waits for the writer and begins a change.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Stopped`] after a failure of durability.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        // Checked once the writer is ours: the one before may have stopped it.
+        if self.stopped.load(Ordering::SeqCst) {
+            return Err(StoreError::Stopped);
+        }
+        let size = log::size(&mut transaction).await?;
+        Ok(Tx {
+            transaction,
+            stopped: Arc::clone(&self.stopped),
+            announce: Arc::clone(&self.size),
+            size,
+            after: Vec::new(),
+        })
+    }
+
+    /// One committed state, to read from.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn read(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.readers.begin().await?)
+    }
+
+    /// Told of every new size of the log, after its commit.
+    #[must_use]
+    pub fn sizes(&self) -> watch::Receiver<u64> {
+        self.size.subscribe()
+    }
+
+    /// Whether it stopped writing.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Closes the database once nobody uses it any more.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+impl Tx {
+    /// Does `then` once this change is durable, and never otherwise.
+    pub fn after_commit(&mut self, then: impl FnOnce() + Send + 'static) {
+        self.after.push(AfterCommit(Box::new(then)));
+    }
+
+    /// Makes the change durable, then does what waits for that. Runs to its end even when the caller
+    /// is dropped, as the handler of a closed connection is.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; then the store has stopped.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        let stopped = Arc::clone(&self.stopped);
+        match tokio::spawn(self.finish()).await {
+            Ok(result) => result,
+            Err(_) => {
+                stopped.store(true, Ordering::SeqCst);
+                Err(StoreError::Stopped)
+            }
+        }
+    }
+
+    async fn finish(self) -> Result<(), StoreError> {
+        if let Err(error) = self.transaction.commit().await {
+            self.stopped.store(true, Ordering::SeqCst);
+            tracing::error!(%error, "a commit failed; nothing more is written");
+            return Err(error.into());
+        }
+        self.announce.send_if_modified(|known| {
+            let news = self.size > *known;
+            *known = self.size.max(*known);
+            news
+        });
+        for AfterCommit(then) in self.after {
+            then();
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Tx {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.transaction
+    }
+}
+
+/// Reads a value that was stored as JSON.
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
+    what: &str,
+    text: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Damaged(format!("{what}: {error}")))
+}
+
+/// A value as it is stored in JSON.
+pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Damaged(format!("a value has no JSON form: {error}")))
+}
+
+/// Reads a value that was stored as text.
+pub(crate) fn parse<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, StoreError> {
+    text.parse()
+        .map_err(|_| StoreError::Damaged(format!("{what} is `{text}`")))
+}
+
+/// The name of a fieldless enum as serde writes it.
+pub(crate) fn word<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Ok(word),
+        Ok(_) | Err(_) => Err(StoreError::Damaged("a value is no word".to_owned())),
+    }
+}
+
+/// A fieldless enum from the name that serde writes.
+pub(crate) fn from_word<T: serde::de::DeserializeOwned>(
+    what: &str,
+    word: &str,
+) -> Result<T, StoreError> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned()))
+        .map_err(|_| StoreError::Damaged(format!("{what} is `{word}`")))
+}
+
+/// A count as the database keeps it.
+pub(crate) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A count from the database.
+pub(crate) fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,116 @@
+//! Nonces: 256 random bits for one attempt of one approver at one thing.
+
+use chrono::{DateTime, Utc};
+use countersign_core::identifier::ApproverId;
+use sqlx::Row;
+
+use super::{Conn, StoreError, Tx, parse};
+use crate::clock::instant;
+
+/// What a nonce was given for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purpose {
+    /// To whom.
+    pub approver: ApproverId,
+    /// `session`, or what will be decided about, as JSON.
+    pub about: String,
+    /// `session`, or the kind of decision.
+    pub kind: String,
+}
+
+/// A nonce as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// For what.
+    pub purpose: Purpose,
+    /// First instant at which it is void.
+    pub expires_at: DateTime<Utc>,
+    /// Whether it was used.
+    pub used: bool,
+}
+
+/// The nonce, if it was given and is still remembered.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(conn: &mut Conn, nonce: &[u8]) -> Result<Option<Given>, StoreError> {
+    let row = sqlx::query("SELECT approver, about, kind, expires_ms, used_ms FROM nonce WHERE nonce = ?")
+        .bind(nonce)
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| {
+        let used: Option<i64> = row.try_get("used_ms")?;
+        Ok(Given {
+            purpose: Purpose {
+                approver: parse("an approver", row.try_get("approver")?)?,
+                about: row.try_get("about")?,
+                kind: row.try_get("kind")?,
+            },
+            expires_at: instant(row.try_get("expires_ms")?),
+            used: used.is_some(),
+        })
+    })
+    .transpose()
+}
+
+impl Tx {
+    /// Gives a nonce; whether it did. It does not where the approver has too many open ones.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn give_nonce(
+        &mut self,
+        nonce: &[u8; 32],
+        purpose: &Purpose,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+        open_max: i64,
+    ) -> Result<bool, StoreError> {
+        // Those for signing in are counted apart, so that strangers cannot keep anybody from deciding.
+        let open: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM nonce WHERE approver = ? AND used_ms IS NULL AND expires_ms > ? AND (kind = 'session') = ?",
+        )
+        .bind(purpose.approver.as_str())
+        .bind(now.timestamp_millis())
+        .bind(purpose.kind == "session")
+        .fetch_one(&mut **self)
+        .await?;
+        if open >= open_max {
+            return Ok(false);
+        }
+        sqlx::query("INSERT INTO nonce (nonce, approver, about, kind, expires_ms) VALUES (?, ?, ?, ?, ?)")
+            .bind(nonce.as_slice())
+            .bind(purpose.approver.as_str())
+            .bind(&purpose.about)
+            .bind(&purpose.kind)
+            .bind(expires_at.timestamp_millis())
+            .execute(&mut **self)
+            .await?;
+        Ok(true)
+    }
+
+    /// Uses a nonce up; whether it was there and unused.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn use_nonce(&mut self, nonce: &[u8], now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let done = sqlx::query("UPDATE nonce SET used_ms = ? WHERE nonce = ? AND used_ms IS NULL")
+            .bind(now.timestamp_millis())
+            .bind(nonce)
+            .execute(&mut **self)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Forgets nonces that expired before `before`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_nonces(&mut self, before: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM nonce WHERE expires_ms < ?")
+            .bind(before.timestamp_millis())
+            .execute(&mut **self)
+            .await?;
+        Ok(())
+    }
+}
