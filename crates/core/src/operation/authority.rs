@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::assessment::{Assessment, Verdict};
+use crate::decision::Quorum;
 use crate::identifier::{ClassId, Digest, RuleId};
 use crate::proposal::ActionKind;
+use crate::statement::{DecisionKind, SubjectName};
 
 /// The authority of an operation. Its values come only from the constructors of what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +30,11 @@ pub struct Autonomous {
     rule: RuleId,
 }
 
-/// The decisions of a quorum (AG-706 4.2).
+/// The decisions of a quorum (AG-706 4.2) and the targets that they approved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
     decisions: BTreeSet<Digest>,
+    targets: Digest,
 }
 
 /// A drill of one action on systems of one class that are there for it (AG-706 4.6).
@@ -47,9 +50,12 @@ pub enum AuthorityError {
     /// The assessment does not say `autonomous`, or names no rule.
     #[error("the assessment does not let it run alone; a quorum must decide")]
     NotAutonomous,
-    /// There is no decision.
-    #[error("no decision was given; an operation needs those of its whole quorum")]
-    NoDecision,
+    /// The quorum decided something else than to approve.
+    #[error("the quorum decided `{0:?}`; only an approval lets an operation begin")]
+    NotAnApproval(DecisionKind),
+    /// The statement names no targets.
+    #[error("the approval names no targets; sign a statement that does")]
+    NoTargets,
 }
 
 impl Autonomous {
@@ -83,22 +89,42 @@ impl Autonomous {
 }
 
 impl Decided {
-    /// The decisions with these digests. The caller vouches that they are a verified quorum: this is
-    /// the one door that will take the verified quorum itself once its type exists.
+    /// The approval of a verified quorum, for the targets it signed: the narrowed ones where it
+    /// narrowed.
     ///
     /// # Errors
-    /// [`AuthorityError::NoDecision`] where there is none.
-    pub fn new(decisions: BTreeSet<Digest>) -> Result<Self, AuthorityError> {
-        if decisions.is_empty() {
-            return Err(AuthorityError::NoDecision);
+    /// [`AuthorityError::NotAnApproval`], [`AuthorityError::NoTargets`].
+    pub fn new(quorum: &Quorum) -> Result<Self, AuthorityError> {
+        if quorum.kind() != DecisionKind::Approve {
+            return Err(AuthorityError::NotAnApproval(quorum.kind()));
         }
-        Ok(Self { decisions })
+        let statement = quorum.statement();
+        let targets = statement
+            .subject(SubjectName::NarrowedTargets)
+            .or_else(|| statement.subject(SubjectName::Targets))
+            .ok_or(AuthorityError::NoTargets)?;
+        Ok(Self {
+            decisions: quorum.digests(),
+            targets,
+        })
+    }
+
+    /// As if a quorum had signed for these targets.
+    #[cfg(test)]
+    pub(super) const fn unproved(decisions: BTreeSet<Digest>, targets: Digest) -> Self {
+        Self { decisions, targets }
     }
 
     /// The digests of the decisions.
     #[must_use]
     pub const fn decisions(&self) -> &BTreeSet<Digest> {
         &self.decisions
+    }
+
+    /// The digest of the sorted array of the approved targets.
+    #[must_use]
+    pub const fn targets(&self) -> Digest {
+        self.targets
     }
 }
 

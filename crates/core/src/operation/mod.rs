@@ -62,6 +62,7 @@ pub use step::{StepError, step};
 pub use system::{Failure, System, SystemState};
 pub use waves::waves;
 
+use crate::decision::digest_of_systems;
 use crate::envelope::Rollout;
 use crate::identifier::{CheckId, Digest, OperationId, SystemId};
 use crate::span::Span;
@@ -185,6 +186,9 @@ pub enum OperationError {
     /// There is nothing to do.
     #[error("an operation needs at least one target; approve at least one system")]
     NoTargets,
+    /// The targets are not those that were approved.
+    #[error("the targets are not those of the approval; take exactly the systems that were signed")]
+    OtherTargets,
 }
 
 impl Operation {
@@ -195,7 +199,8 @@ impl Operation {
     /// or a number of attempts of 0 counts as 1.
     ///
     /// # Errors
-    /// [`OperationError::NoTargets`] where `targets` is empty.
+    /// [`OperationError::NoTargets`] where `targets` is empty, [`OperationError::OtherTargets`] where
+    /// they are not exactly those that the approval was signed for.
     pub fn new(
         id: OperationId,
         authority: Authority,
@@ -204,6 +209,11 @@ impl Operation {
     ) -> Result<Self, OperationError> {
         if targets.is_empty() {
             return Err(OperationError::NoTargets);
+        }
+        if let Authority::Decided(decided) = &authority
+            && !digest_of_systems(targets).is_ok_and(|digest| digest == decided.targets())
+        {
+            return Err(OperationError::OtherTargets);
         }
         let waves = waves(targets, rollout);
         let wave_ends = waves

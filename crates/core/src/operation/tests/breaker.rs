@@ -102,7 +102,7 @@ fn check_judgement(results: &[(&str, CheckResult)], expected: SystemState) {
         health: BTreeSet::from([check("tls"), check("up")]),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 1, &rollout);
+    let mut lab = Lab::new(decided(1), 1, &rollout);
     lab.feed(EventKind::Start);
     let sequence = lab.run_until("health").sequence;
     let results = results
@@ -151,7 +151,7 @@ fn a_trip_says_what_happened() {
         canary: Some(2),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 4, &rollout).with(&[("s03", Health, Fault::Failed)]);
+    let mut lab = Lab::new(decided(4), 4, &rollout).with(&[("s03", Health, Fault::Failed)]);
     lab.feed(EventKind::Start);
     lab.run_until("health s03");
     lab.at = midnight() + seconds(7);
@@ -188,7 +188,7 @@ fn after_a_trip_what_is_in_flight_is_awaited_and_nothing_starts() {
         ..one_at_a_time()
     };
     // s01 waits for a gate, s02 for its snapshot, s03 for its apply, when s04 trips.
-    let mut lab = Lab::new(decided(), 6, &rollout).with(&[
+    let mut lab = Lab::new(decided(6), 6, &rollout).with(&[
         ("s01", SystemState::Gate, Fault::Silent),
         ("s02", Snapshot, Fault::Silent),
         ("s03", Apply, Fault::Silent),
@@ -242,7 +242,7 @@ fn a_system_between_two_attempts_is_recorded_when_the_breaker_trips() {
         breaker: breaker(1, 2),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 3, &rollout).with(&[
+    let mut lab = Lab::new(decided(3), 3, &rollout).with(&[
         ("s01", Health, Fault::Failed),
         ("s02", Health, Fault::NoData),
     ]);
@@ -259,7 +259,7 @@ fn a_system_between_two_attempts_is_recorded_when_the_breaker_trips() {
 
 #[test]
 fn texts_from_outside_are_cut() {
-    let mut lab = Lab::new(decided(), 1, &one_at_a_time());
+    let mut lab = Lab::new(decided(1), 1, &one_at_a_time());
     lab.feed(EventKind::Start);
     let sequence = lab.run_until("apply").sequence;
     let reason = "é".repeat(TEXT_CHARS_MAX * 3);

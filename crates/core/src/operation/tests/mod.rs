@@ -1,5 +1,6 @@
 //! A small laboratory: it feeds answers to an operation and keeps what it asked for.
 
+mod authority;
 mod breaker;
 mod properties;
 mod recovery;
@@ -34,8 +35,17 @@ fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-fn decided() -> Authority {
-    Authority::Decided(Decided::new(BTreeSet::from([digest("approve")])).unwrap())
+/// An approval of `s01` … of the given number.
+fn decided(number: usize) -> Authority {
+    decided_on(&targets(number))
+}
+
+fn decided_on(targets: &BTreeSet<SystemId>) -> Authority {
+    let targets = digest_of_systems(targets).unwrap();
+    Authority::Decided(Decided::unproved(
+        BTreeSet::from([digest("approve")]),
+        targets,
+    ))
 }
 
 fn drill() -> Authority {
@@ -106,7 +116,7 @@ impl Lab {
 
     /// A lab whose operation ran as far as it could with these faults.
     fn ran(number: usize, rollout: &Rollout, faults: &[(&str, SystemState, Fault)]) -> Self {
-        let mut lab = Self::new(decided(), number, rollout).with(faults);
+        let mut lab = Self::new(decided(number), number, rollout).with(faults);
         lab.feed(EventKind::Start);
         lab.run();
         lab

@@ -369,7 +369,7 @@ proptest! {
         is_drill in any::<bool>(),
         actions in proptest::collection::vec((0_u8..90, 0_u8..60, any::<usize>()), 0..120),
     ) {
-        let authority = if is_drill { drill() } else { decided() };
+        let authority = if is_drill { drill() } else { decided(number) };
         let operation = Operation::new(
             OperationId::new("op_1").unwrap(), authority, &targets(number), &rollout,
         ).unwrap();

@@ -5,7 +5,7 @@ use SystemState::Health;
 
 #[track_caller]
 fn check_recovery(until: &str, touched: usize, tripped: Option<&str>) {
-    let mut lab = Lab::new(decided(), 3, &one_at_a_time());
+    let mut lab = Lab::new(decided(3), 3, &one_at_a_time());
     lab.feed(EventKind::Start);
     let pending = lab.run_until(until);
     lab.open.clear();
@@ -50,7 +50,7 @@ fn a_restart_halts_once_for_many_and_records_each() {
         concurrency: Some(3),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 5, &rollout);
+    let mut lab = Lab::new(decided(5), 5, &rollout);
     lab.feed(EventKind::Start);
     lab.run_until("apply s03");
     lab.feed(EventKind::Recovered);
@@ -87,7 +87,7 @@ fn a_restart_sets_the_timer_again() {
         soak: soak("2m"),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 2, &rollout);
+    let mut lab = Lab::new(decided(2), 2, &rollout);
     lab.feed(EventKind::Start);
     lab.run_until("soak");
     lab.open.clear();
@@ -99,7 +99,7 @@ fn a_restart_sets_the_timer_again() {
 
 #[test]
 fn a_duplicate_answer_changes_nothing() {
-    let mut lab = Lab::new(decided(), 3, &one_at_a_time());
+    let mut lab = Lab::new(decided(3), 3, &one_at_a_time());
     lab.feed(EventKind::Start);
     while let Some(effect) = lab.open.pop_front() {
         let Some(answer) = lab.answer(&effect) else {
@@ -116,7 +116,7 @@ fn a_duplicate_answer_changes_nothing() {
 
 #[test]
 fn an_answer_of_another_kind_is_refused() {
-    let mut lab = Lab::new(decided(), 1, &one_at_a_time());
+    let mut lab = Lab::new(decided(1), 1, &one_at_a_time());
     lab.feed(EventKind::Start);
     let sequence = lab.run_until("gate").sequence;
     let state = lab.operation.clone();
@@ -163,7 +163,7 @@ fn an_ended_operation_never_moves() {
 
 #[test]
 fn a_stored_operation_that_contradicts_itself_is_refused_without_panic() {
-    let mut lab = Lab::new(decided(), 2, &one_at_a_time());
+    let mut lab = Lab::new(decided(2), 2, &one_at_a_time());
     lab.feed(EventKind::Start);
     let sequence = lab.run_until("gate").sequence;
     let mut stored = serde_json::to_value(&lab.operation).unwrap();

@@ -65,7 +65,7 @@ fn a_rollback_waits_for_what_is_in_flight() {
         concurrency: Some(3),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 3, &rollout).with(&[
+    let mut lab = Lab::new(decided(3), 3, &rollout).with(&[
         ("s01", Apply, Fault::Silent),
         ("s02", Snapshot, Fault::Silent),
         ("s03", Health, Fault::Failed),
@@ -153,7 +153,7 @@ fn with_nothing_touched_there_is_nothing_to_roll_back() {
 
 #[test]
 fn an_abort_leaves_the_touched_as_they_are_and_starts_nothing() {
-    let mut lab = Lab::new(decided(), 4, &one_at_a_time());
+    let mut lab = Lab::new(decided(4), 4, &one_at_a_time());
     lab.feed(EventKind::Start);
     lab.run_until("apply s02");
     lab.feed(abort());
@@ -174,7 +174,7 @@ fn an_abort_can_come_in_any_phase() {
         ..one_at_a_time()
     };
     for until in ["", "gate", "snapshot", "apply", "soak", "revert", "verify"] {
-        let mut lab = Lab::new(decided(), 2, &rollout).with(&[("s02", Health, Fault::Failed)]);
+        let mut lab = Lab::new(decided(2), 2, &rollout).with(&[("s02", Health, Fault::Failed)]);
         let mut expected = Ending::Aborted;
         if !until.is_empty() {
             lab.feed(EventKind::Start);
@@ -223,7 +223,7 @@ fn a_drill_that_did_not_run_through_proves_nothing() {
         assert_eq!(lab.operation.ending(), Some(Ending::RolledBack));
         assert_eq!(lab.operation.drill(midnight()), None);
     }
-    let mut lab = Lab::new(decided(), 1, &one_at_a_time());
+    let mut lab = Lab::new(decided(1), 1, &one_at_a_time());
     lab.feed(EventKind::Start);
     lab.run();
     assert_eq!(lab.operation.drill(midnight()), None, "it was no drill");

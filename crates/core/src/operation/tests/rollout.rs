@@ -30,7 +30,7 @@ fn check_concurrency(systems: usize, concurrency: Option<u32>, expected: u64) {
         concurrency,
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), systems, &rollout);
+    let mut lab = Lab::new(decided(systems), systems, &rollout);
     lab.feed(EventKind::Start);
     let mut most = lab.operation.progress().in_flight;
     while lab.answer_one() {
@@ -92,7 +92,7 @@ fn an_early_timer_waits_again_and_an_old_one_is_ignored() {
         soak: soak("2m"),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 2, &rollout);
+    let mut lab = Lab::new(decided(2), 2, &rollout);
     lab.feed(EventKind::Start);
     let first = lab.run_until("soak").sequence;
     lab.at = midnight() + seconds(119);
@@ -114,7 +114,7 @@ fn a_soak_at_the_end_of_time_does_not_overflow() {
         soak: soak("3650d"),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 2, &rollout);
+    let mut lab = Lab::new(decided(2), 2, &rollout);
     lab.at = DateTime::<Utc>::MAX_UTC;
     lab.feed(EventKind::Start);
     lab.run();
@@ -123,7 +123,7 @@ fn a_soak_at_the_end_of_time_does_not_overflow() {
 
 #[track_caller]
 fn check_closed_gate(at_gate: usize, expected: &[&str]) {
-    let mut lab = Lab::new(decided(), 2, &one_at_a_time());
+    let mut lab = Lab::new(decided(2), 2, &one_at_a_time());
     lab.feed(EventKind::Start);
     for _ in 1..at_gate {
         let gate = lab.run_until("gate");
@@ -180,7 +180,7 @@ fn a_hold_withdraws_gates_and_lets_nothing_start() {
         concurrency: Some(3),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 4, &rollout);
+    let mut lab = Lab::new(decided(4), 4, &rollout);
     lab.feed(EventKind::Start);
     lab.run_until("apply s01");
     lab.feed(EventKind::Hold {
@@ -207,7 +207,7 @@ fn a_hold_in_a_soak_keeps_the_soak() {
         ..one_at_a_time()
     };
     for (reopened_after_s, expected) in [(60, "soak 120"), (180, "log wave 1 of 1")] {
-        let mut lab = Lab::new(decided(), 2, &rollout);
+        let mut lab = Lab::new(decided(2), 2, &rollout);
         lab.feed(EventKind::Start);
         let timer = lab.run_until("soak").sequence;
         let reason = "the calendar closed".to_owned();
@@ -223,7 +223,7 @@ fn a_hold_in_a_soak_keeps_the_soak() {
 
 #[test]
 fn a_hold_while_the_last_system_is_in_flight_does_not_outlive_it() {
-    let mut lab = Lab::new(decided(), 1, &one_at_a_time());
+    let mut lab = Lab::new(decided(1), 1, &one_at_a_time());
     lab.feed(EventKind::Start);
     lab.run_until("apply s01");
     let reason = "the calendar closed".to_owned();
@@ -244,18 +244,13 @@ fn without_checks_a_system_is_never_called_healthy() {
 }
 
 #[test]
-fn nothing_is_built_without_targets_or_authority() {
-    assert_eq!(
-        Operation::new(
-            OperationId::new("op_1").unwrap(),
-            decided(),
-            &BTreeSet::new(),
-            &Rollout::default()
-        ),
-        Err(OperationError::NoTargets)
-    );
-    assert_eq!(
-        Decided::new(BTreeSet::new()),
-        Err(AuthorityError::NoDecision)
-    );
+fn nothing_is_built_without_targets_or_on_others_than_approved() {
+    let build = |approved: usize, number: usize| {
+        let id = OperationId::new("op_1").unwrap();
+        Operation::new(id, decided(approved), &targets(number), &one_at_a_time()).map(|_| ())
+    };
+    assert_eq!(build(0, 0), Err(OperationError::NoTargets));
+    assert_eq!(build(2, 3), Err(OperationError::OtherTargets));
+    assert_eq!(build(3, 2), Err(OperationError::OtherTargets));
+    assert_eq!(build(3, 3), Ok(()));
 }

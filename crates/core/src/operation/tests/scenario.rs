@@ -17,14 +17,24 @@ fn the_canary_halts_at_host_3_and_is_rolled_back() {
         breaker: breaker(0, 1),
         ..one_at_a_time()
     };
-    let mut lab = Lab::new(decided(), 1, &rollout);
+    let mut lab = Lab::new(decided(1), 1, &rollout);
     lab.operation = Operation::new(
         OperationId::new("op_7f").unwrap(),
-        decided(),
+        decided_on(&narrowed),
         &narrowed,
         &rollout,
     )
     .unwrap();
+    assert_eq!(
+        Operation::new(
+            OperationId::new("op_7f").unwrap(),
+            decided_on(&narrowed),
+            &all,
+            &rollout,
+        ),
+        Err(OperationError::OtherTargets),
+        "never more than was signed"
+    );
     assert_eq!(
         lab.operation.waves().map(<[_]>::len).collect::<Vec<_>>(),
         [5]
