@@ -15,6 +15,7 @@ pub mod decision;
 pub mod diagnostic;
 pub mod document;
 pub mod envelope;
+pub mod evidence;
 pub mod genesis;
 pub mod history;
 pub mod identifier;

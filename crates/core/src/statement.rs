@@ -384,6 +384,26 @@ impl Subject {
     }
 }
 
+/// A text that can be erased, and the salt without which its commitment says nothing about it: a
+/// rationale, or the name of an approver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Salted {
+    /// 32 random bytes.
+    pub salt: Bytes,
+    /// The text.
+    pub text: String,
+}
+
+impl Salted {
+    /// The [`commitment`] to it; none where the salt is not of 32 bytes.
+    #[must_use]
+    pub fn commitment(&self) -> Option<Digest> {
+        let salt = self.salt.0.as_slice().try_into().ok()?;
+        Some(commitment(salt, &self.text))
+    }
+}
+
 /// SHA-256(salt ‖ text): the commitment to a name or a rationale that can be erased later.
 #[must_use]
 pub fn commitment(salt: &[u8; 32], text: &str) -> Digest {

@@ -171,7 +171,7 @@ fn refusals_have_codes_of_their_own() {
         &|s| s.subject.push(s.subject[0].clone()),
         "malformed_subjects",
     );
-    check(&|s| drop(s.subject.pop()), "malformed_subjects");
+    check(&|s| s.subject.truncate(3), "malformed_subjects");
     check(&|s| s.subject.clear(), "malformed_subjects");
     let narrowing = || {
         Some(Narrowing {
