@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -21,6 +21,21 @@ pub fn programs() -> anyhow::Result<PathBuf> {
     } else {
         folder.to_owned()
     })
+}
+
+/// A program of this build.
+///
+/// # Errors
+/// Where it was not built: cargo builds only what a test's own package needs.
+pub fn program(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    ensure!(
+        program.is_file(),
+        "`{}` is not there: `cargo xtask build` makes it, `cargo xtask test --only end-to-end` both \
+         makes it and tests it",
+        program.display()
+    );
+    Ok(program)
 }
 
 /// A running backend; killed when dropped.
@@ -43,10 +58,10 @@ impl Backend {
         std::fs::create_dir_all(data)?;
         let programs = programs()?;
         let config = data.join("config.json");
-        std::fs::write(&config, configuration(&programs, systems).to_string())?;
+        std::fs::write(&config, configuration(&programs, systems)?.to_string())?;
         let log = std::fs::File::create(data.join("countersignd.log"))?;
         let operator_token = format!("operator-{:032x}", rand::random::<u128>());
-        let mut child = Command::new(programs.join("countersignd"))
+        let mut child = Command::new(program(&programs, "countersignd")?)
             .args([
                 "serve",
                 "--listen",
@@ -63,7 +78,7 @@ impl Backend {
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
-            .context("countersignd does not start; `cargo xtask build` makes it")?;
+            .context("countersignd does not start")?;
         let stdin = child
             .stdin
             .as_mut()
@@ -121,9 +136,9 @@ impl Backend {
     }
 }
 
-fn configuration(programs: &Path, systems: &str) -> Value {
-    let executor = programs.join("countersign-demonstration");
-    json!({
+fn configuration(programs: &Path, systems: &str) -> anyhow::Result<Value> {
+    let executor = program(programs, "countersign-demonstration")?;
+    Ok(json!({
         "executors": [{
             "name": "northwind",
             "actions": ["patch", "credential-rotate"],
@@ -133,7 +148,7 @@ fn configuration(programs: &Path, systems: &str) -> Value {
             "irreversible": false,
         }],
         "health": { "base": format!("{systems}/{{system}}") },
-    })
+    }))
 }
 
 /// `countersignctl` as one person runs it.
@@ -172,7 +187,7 @@ impl Terminal {
     /// # Errors
     /// Where it does not start.
     pub async fn output(&self, arguments: &[&str]) -> anyhow::Result<std::process::Output> {
-        let mut child = Command::new(programs()?.join("countersignctl"))
+        let mut child = Command::new(program(&programs()?, "countersignctl")?)
             .args(arguments)
             .env("COUNTERSIGN_BACKEND", &self.url)
             .env("COUNTERSIGN_HOME", &self.home)
@@ -181,7 +196,7 @@ impl Terminal {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .context("countersignctl does not start; `cargo xtask build` makes it")?;
+            .context("countersignctl does not start")?;
         if let Some(mut stdin) = child.stdin.take() {
             stdin
                 .write_all(format!("{}\n", crate::people::PIN).as_bytes())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
 use anyhow::{Context as _, bail};
-use countersign_core::proposal::Action;
+use countersign_core::proposal::{Action, CredentialRotateParameters, PatchParameters};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -79,11 +79,27 @@ async fn serve(base: &str, request: Request) -> anyhow::Result<Value> {
     }
 }
 
+/// What the demonstration can carry out.
+enum Doable<'a> {
+    Patch(&'a PatchParameters),
+    CredentialRotate(&'a CredentialRotateParameters),
+}
+
+fn doable(action: &Action) -> anyhow::Result<Doable<'_>> {
+    if let Action::Patch(parameters) = action {
+        Ok(Doable::Patch(parameters))
+    } else if let Action::CredentialRotate(parameters) = action {
+        Ok(Doable::CredentialRotate(parameters))
+    } else {
+        bail!("the demonstration carries out only patch and credential-rotate")
+    }
+}
+
 /// The systems whose state an action on `system` changes.
 fn reached(action: &Action, system: &str) -> anyhow::Result<Vec<String>> {
-    match action {
-        Action::Patch(_) => Ok(vec![system.to_owned()]),
-        Action::CredentialRotate(parameters) => Ok(std::iter::once(system.to_owned())
+    match doable(action)? {
+        Doable::Patch(_) => Ok(vec![system.to_owned()]),
+        Doable::CredentialRotate(parameters) => Ok(std::iter::once(system.to_owned())
             .chain(
                 parameters
                     .updates_dependents
@@ -91,17 +107,16 @@ fn reached(action: &Action, system: &str) -> anyhow::Result<Vec<String>> {
                     .map(|id| id.as_str().to_owned()),
             )
             .collect()),
-        _ => bail!("the demonstration carries out only patch and credential-rotate"),
     }
 }
 
 fn steps(action: &Action) -> anyhow::Result<Vec<String>> {
-    match action {
-        Action::Patch(p) => Ok(vec![
+    match doable(action)? {
+        Doable::Patch(p) => Ok(vec![
             format!("install {} {}", p.package, p.to_version),
             "restart what uses it".to_owned(),
         ]),
-        Action::CredentialRotate(p) => {
+        Doable::CredentialRotate(p) => {
             let mut steps = vec![format!("set a new password for {}", p.credential)];
             match p.updates_dependents.len() {
                 0 => steps.push("deliver it to nobody".to_owned()),
@@ -111,7 +126,6 @@ fn steps(action: &Action) -> anyhow::Result<Vec<String>> {
             }
             Ok(steps)
         }
-        _ => bail!("the demonstration carries out only patch and credential-rotate"),
     }
 }
 
@@ -120,15 +134,15 @@ fn changes(
     system: &str,
     states: &BTreeMap<String, SystemState>,
 ) -> anyhow::Result<Vec<(String, Change)>> {
-    match action {
-        Action::Patch(p) => Ok(vec![(
+    match doable(action)? {
+        Doable::Patch(p) => Ok(vec![(
             system.to_owned(),
             Change {
                 packages: BTreeMap::from([(p.package.clone(), p.to_version.clone())]),
                 ..Change::default()
             },
         )]),
-        Action::CredentialRotate(p) => {
+        Doable::CredentialRotate(p) => {
             let name = p.credential.as_str();
             let now = states
                 .get(system)
@@ -145,7 +159,6 @@ fn changes(
                 .map(|id| (id.clone(), change.clone()))
                 .collect())
         }
-        _ => bail!("the demonstration carries out only patch and credential-rotate"),
     }
 }
 

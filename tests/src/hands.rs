@@ -2,9 +2,24 @@
 
 use std::future::Future;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use countersign_core::identifier::{OperationId, ProposalId};
+use serde_json::Value;
 
 use crate::backend::Terminal;
+
+/// An item as its reader must find it: what a person sees before deciding is part of the story.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'s> {
+    /// Its id.
+    pub id: &'s ProposalId,
+    /// What the story calls it.
+    pub name: &'s str,
+    /// How many systems are in its scope.
+    pub systems: u64,
+    /// Systems that must be named as going down.
+    pub suffers: &'s [String],
+}
 
 /// What the story needs a person to do. Each ends when the decision is recorded.
 pub trait Hands {
@@ -12,28 +27,28 @@ pub trait Hands {
     fn reject(
         &mut self,
         person: &str,
-        item: &str,
+        item: &Item<'_>,
         why: &str,
     ) -> impl Future<Output = anyhow::Result<()>>;
     /// Reads an item and approves it as proposed.
     fn approve(
         &mut self,
         person: &str,
-        item: &str,
+        item: &Item<'_>,
         why: &str,
     ) -> impl Future<Output = anyhow::Result<()>>;
     /// Reads an item and approves its canary only.
     fn approve_canary(
         &mut self,
         person: &str,
-        item: &str,
+        item: &Item<'_>,
         why: &str,
     ) -> impl Future<Output = anyhow::Result<()>>;
     /// Reads why an operation halted and has it rolled back.
     fn roll_back(
         &mut self,
         person: &str,
-        operation: &str,
+        operation: &OperationId,
         why: &str,
     ) -> impl Future<Output = anyhow::Result<()>>;
 }
@@ -70,70 +85,90 @@ impl Terminal {
             .await
     }
 
-    /// The clauses that block an item, for `--acknowledge`, after reading it.
-    async fn read(&self, person: &str, item: &str) -> anyhow::Result<String> {
+    /// Reads an item, finds in it what the story needs, and gives the clauses that block it, for
+    /// `--acknowledge`.
+    async fn read(&self, person: &str, item: &Item<'_>) -> anyhow::Result<String> {
+        let who = ["--as", person, "--key", person, "--pin-stdin", "--json"];
         let printed = self
-            .run(&[
-                "show",
-                item,
-                "--as",
-                person,
-                "--key",
-                person,
-                "--pin-stdin",
-                "--json",
-            ])
+            .run(&[&["show", item.id.as_str()][..], &who].concat())
             .await?;
-        let shown: serde_json::Value = serde_json::from_str(&printed)?;
-        let findings = shown
-            .pointer("/briefing/assessment/findings")
-            .and_then(|findings| findings.as_array())
-            .with_context(|| format!("no findings in {printed}"))?;
-        let blocking: Vec<&str> = findings
+        let shown: Value = serde_json::from_str(&printed)?;
+        let list = |name: &str| {
+            shown
+                .pointer(&format!("/briefing/assessment/{name}"))
+                .and_then(Value::as_array)
+                .with_context(|| format!("no {name} in {printed}"))
+        };
+        let member = |entry: &Value, name: &str| {
+            let text = entry.get(name).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let systems = shown.pointer("/briefing/assessment/scope/systems");
+        ensure!(
+            systems.and_then(Value::as_u64) == Some(item.systems),
+            "{} has {systems:?} systems in scope, not {}",
+            item.id,
+            item.systems
+        );
+        let impact = list("impact")?;
+        for name in item.suffers {
+            ensure!(
+                impact
+                    .iter()
+                    .any(|entry| member(entry, "id") == *name && member(entry, "state") == "down"),
+                "{name} is not named as going down"
+            );
+        }
+        let blocking: Vec<String> = list("findings")?
             .iter()
-            .filter(|finding| {
-                finding.get("outcome").and_then(|outcome| outcome.as_str()) != Some("pass")
-            })
-            .filter_map(|finding| finding.get("clause").and_then(|clause| clause.as_str()))
+            .filter(|finding| member(finding, "outcome") != "pass")
+            .map(|finding| member(finding, "clause"))
             .collect();
         Ok(blocking.join(","))
     }
 }
 
 impl Hands for Terminal {
-    async fn reject(&mut self, person: &str, item: &str, why: &str) -> anyhow::Result<()> {
+    async fn reject(&mut self, person: &str, item: &Item<'_>, why: &str) -> anyhow::Result<()> {
         let seen = self.read(person, item).await?;
-        self.decide(person, &["reject", item, "--acknowledge", &seen], why)
+        let what = ["reject", item.id.as_str(), "--acknowledge", &seen];
+        self.decide(person, &what, why).await?;
+        Ok(())
+    }
+
+    async fn approve(&mut self, person: &str, item: &Item<'_>, why: &str) -> anyhow::Result<()> {
+        let seen = self.read(person, item).await?;
+        let what = ["approve", item.id.as_str(), "--acknowledge", &seen];
+        self.decide(person, &what, why).await?;
+        Ok(())
+    }
+
+    async fn approve_canary(
+        &mut self,
+        person: &str,
+        item: &Item<'_>,
+        why: &str,
+    ) -> anyhow::Result<()> {
+        let seen = self.read(person, item).await?;
+        let what = [
+            "approve",
+            item.id.as_str(),
+            "--acknowledge",
+            &seen,
+            "--narrow-to-canary",
+        ];
+        self.decide(person, &what, why).await?;
+        Ok(())
+    }
+
+    async fn roll_back(
+        &mut self,
+        person: &str,
+        operation: &OperationId,
+        why: &str,
+    ) -> anyhow::Result<()> {
+        self.decide(person, &["roll-back", operation.as_str()], why)
             .await?;
-        Ok(())
-    }
-
-    async fn approve(&mut self, person: &str, item: &str, why: &str) -> anyhow::Result<()> {
-        let seen = self.read(person, item).await?;
-        self.decide(person, &["approve", item, "--acknowledge", &seen], why)
-            .await?;
-        Ok(())
-    }
-
-    async fn approve_canary(&mut self, person: &str, item: &str, why: &str) -> anyhow::Result<()> {
-        let seen = self.read(person, item).await?;
-        self.decide(
-            person,
-            &[
-                "approve",
-                item,
-                "--acknowledge",
-                &seen,
-                "--narrow-to-canary",
-            ],
-            why,
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn roll_back(&mut self, person: &str, operation: &str, why: &str) -> anyhow::Result<()> {
-        self.decide(person, &["roll-back", operation], why).await?;
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! both the demonstration and the end-to-end test.
 
 pub mod agent;
+pub mod attend;
 pub mod backend;
 pub mod demonstration;
 pub mod executor;
@@ -12,3 +13,4 @@ pub mod session;
 pub mod setup;
 pub mod story;
 pub mod systems;
+pub mod window;

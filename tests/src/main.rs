@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use countersign_tests::demonstration::{self, Audience};
 
 #[derive(Parser)]
 #[command(about = "Demonstrates Countersign on a sample organisation")]
@@ -37,12 +38,12 @@ async fn main() -> ExitCode {
     let result = match arguments.command {
         Some(Command::Executor { systems }) => countersign_tests::executor::run(&systems).await,
         None => {
-            countersign_tests::demonstration::run(
-                &arguments.out,
-                arguments.data.as_deref(),
-                arguments.headless,
-            )
-            .await
+            let audience = if arguments.headless {
+                Audience::Driver
+            } else {
+                Audience::Person
+            };
+            demonstration::run(&arguments.out, arguments.data.as_deref(), audience).await
         }
     };
     match result {

@@ -1,6 +1,6 @@
 //! The story: AG-706's three scenarios, from the agent's proposal to verified evidence.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use countersign_wire::proposal::{ItemState, ProposalAnswer};
 use countersign_wire::registry::{EnvelopeState, StartDrill};
 use serde_json::json;
 
-use crate::hands::Hands;
+use crate::hands::{Hands, Item};
 use crate::organisation::{self, BREAKS, DRILL_SYSTEM, SMALL_PATCH_HOSTS};
 use crate::people::{BOARD, ON_CALL, OT_OFFICER, SOC_LEAD};
 use crate::session::sign_in;
@@ -125,20 +125,21 @@ pub async fn scenario_b_rejected(
         .propose(&organisation::scenario_b(Utc::now(), None))
         .await?;
     let id = waits(&answer, Tier::SafetyCritical)?;
-    for server in organisation::record_servers() {
+    let servers = organisation::record_servers();
+    for server in &servers {
         ensure!(
             answer
                 .assessment
                 .impact
                 .iter()
-                .any(|entry| entry.id == server),
+                .any(|entry| entry.id == *server),
             "{server} is not named"
         );
     }
     hands
         .reject(
             ON_CALL,
-            id.as_str(),
+            &item(&id, "rotation", &answer, &servers),
             "All 14 record servers would lose the database: the new password is delivered to none.",
         )
         .await?;
@@ -167,10 +168,11 @@ pub async fn scenario_b_approved(
     let proposal = organisation::scenario_b(Utc::now(), Some(rejected.as_str()));
     let answer = world.agent.propose(&proposal).await?;
     let id = waits(&answer, Tier::SafetyCritical)?;
+    let item = item(&id, "whole-rotation", &answer, &[]);
     hands
         .approve(
             OT_OFFICER,
-            id.as_str(),
+            &item,
             "Every record server gets the new password in the same step.",
         )
         .await?;
@@ -188,7 +190,7 @@ pub async fn scenario_b_approved(
     hands
         .approve(
             SOC_LEAD,
-            id.as_str(),
+            &item,
             "Agreed with the hospital's duty manager; rollback is ready.",
         )
         .await?;
@@ -227,17 +229,23 @@ pub async fn scenario_c(
         .propose(&organisation::scenario_c(Utc::now()))
         .await?;
     let id = waits(&answer, Tier::SafetyCritical)?;
-    for n in 1..=organisation::CONTROLLERS {
-        let plc = format!("plc-{n:02}");
+    let controllers: Vec<String> = (1..=organisation::CONTROLLERS)
+        .map(|n| format!("plc-{n:02}"))
+        .collect();
+    for plc in &controllers {
         ensure!(
-            answer.assessment.impact.iter().any(|entry| entry.id == plc),
+            answer
+                .assessment
+                .impact
+                .iter()
+                .any(|entry| entry.id == *plc),
             "{plc} is not named"
         );
     }
     hands
         .reject(
             OT_OFFICER,
-            id.as_str(),
+            &item(&id, "block", &answer, &controllers),
             "The rule cuts SCADA off from twelve controllers; isolate backup-1 instead.",
         )
         .await?;
@@ -271,7 +279,7 @@ pub async fn scenario_a_halted(
     hands
         .approve_canary(
             ON_CALL,
-            id.as_str(),
+            &item(&id, "patch", &answer, &[]),
             "Five hosts first; the rest after their handshake was seen.",
         )
         .await?;
@@ -326,7 +334,7 @@ pub async fn scenario_a_rolled_back(
     hands
         .roll_back(
             SOC_LEAD,
-            operation.as_str(),
+            operation,
             "The certificate library fails with the new OpenSSL; back to 3.0.9-1.",
         )
         .await?;
@@ -362,6 +370,17 @@ pub async fn scenario_a_rolled_back(
     Ok(())
 }
 
+/// A decision of which the evidence was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// What it is about: an item, operation or envelope.
+    pub about: String,
+    /// What was decided.
+    pub kind: String,
+    /// Who signed.
+    pub approver: String,
+}
+
 /// Exports and verifies the evidence of everything that was decided.
 ///
 /// # Errors
@@ -371,8 +390,8 @@ pub async fn evidence(
     decided: &[(String, usize)],
     folder: &Path,
     tell: &Tell<'_>,
-) -> anyhow::Result<()> {
-    let mut signatures = 0;
+) -> anyhow::Result<Vec<Verified>> {
+    let mut verified: Vec<Verified> = Vec::new();
     for (id, expected) in decided {
         let into = folder.join(id);
         let reader = ["--as", SOC_LEAD, "--key", SOC_LEAD, "--pin-stdin"];
@@ -384,32 +403,39 @@ pub async fn evidence(
             .terminal
             .run(&["verify", path(&into)?, "--genesis", &world.genesis])
             .await?;
-        let found = verify_with_openssh(&into).await?;
+        let found = verify_with_openssh(id, &into).await?;
         ensure!(
-            found == *expected,
-            "{id} has {found} decisions, not {expected}"
+            found.len() == *expected,
+            "{id} has the decisions {found:?}, not {expected} of them"
         );
-        signatures += found;
+        verified.extend(found);
     }
     tell(&format!(
-        "evidence of {} things with {signatures} decisions verified by countersignctl verify and by stock ssh-keygen -Y verify",
-        decided.len()
+        "evidence of {} things with {} decisions verified by countersignctl verify and by stock ssh-keygen -Y verify",
+        decided.len(),
+        verified.len()
     ));
-    Ok(())
+    Ok(verified)
 }
 
 /// Runs `ssh-keygen -Y verify` on every decision of an evidence folder, as its README says.
-async fn verify_with_openssh(folder: &Path) -> anyhow::Result<usize> {
-    let mut verified = 0;
-    for entry in std::fs::read_dir(folder.join("decisions"))? {
-        let decision = entry?.path();
-        let statement: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(decision.join("statement.json"))?)?;
-        let approver = statement
-            .pointer("/predicate/approver")
-            .and_then(|approver| approver.as_str())
-            .context("a statement names its approver")?
-            .to_owned();
+async fn verify_with_openssh(about: &str, folder: &Path) -> anyhow::Result<Vec<Verified>> {
+    let mut verified = Vec::new();
+    let mut decisions: Vec<PathBuf> = std::fs::read_dir(folder.join("decisions"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    decisions.sort();
+    for decision in decisions {
+        let statement = decision.join("statement.json");
+        let signed: serde_json::Value = serde_json::from_slice(&std::fs::read(&statement)?)?;
+        let said = |name: &str| {
+            signed
+                .pointer(&format!("/predicate/{name}"))
+                .and_then(|said| said.as_str())
+                .map(ToOwned::to_owned)
+                .with_context(|| format!("a statement says its {name}"))
+        };
+        let approver = said("approver")?;
         let output = tokio::process::Command::new("ssh-keygen")
             .args([
                 "-Y",
@@ -423,11 +449,10 @@ async fn verify_with_openssh(folder: &Path) -> anyhow::Result<usize> {
             ])
             .args(["-I", &approver])
             .current_dir(&decision)
-            .stdin(Stdio::from(std::fs::File::open(
-                decision.join("statement.json"),
-            )?))
+            .stdin(Stdio::from(std::fs::File::open(&statement)?))
             .output()
-            .await?;
+            .await
+            .context("ssh-keygen does not start; it comes with OpenSSH")?;
         if !output.status.success() {
             bail!(
                 "ssh-keygen refuses {}: {}",
@@ -435,9 +460,28 @@ async fn verify_with_openssh(folder: &Path) -> anyhow::Result<usize> {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        verified += 1;
+        verified.push(Verified {
+            about: about.to_owned(),
+            kind: said("kind")?,
+            approver,
+        });
     }
     Ok(verified)
+}
+
+/// What a person finds when reading an item.
+const fn item<'s>(
+    id: &'s ProposalId,
+    name: &'s str,
+    answer: &ProposalAnswer,
+    suffers: &'s [String],
+) -> Item<'s> {
+    Item {
+        id,
+        name,
+        systems: answer.assessment.scope.systems,
+        suffers,
+    }
 }
 
 /// The id of an item that waits on a scope of this tier.
