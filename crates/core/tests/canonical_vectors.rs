@@ -1,5 +1,7 @@
 //! RFC 8785 test vectors of cyberphone/json-canonicalization against the canonicaliser that core uses.
 
+#![expect(clippy::disallowed_methods, reason = "the vectors are files")]
+
 use std::fs;
 use std::path::Path;
 

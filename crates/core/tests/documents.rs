@@ -1,5 +1,13 @@
 //! Documents: what is accepted, what is refused and where, and what does not change a digest.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test's helpers fail the test; garbage must be refused soon, which takes a clock"
+)]
+
 use std::fmt::Write as _;
 
 use countersign_core::diagnostic::{Checked, Diagnostic, DocumentError, Level};

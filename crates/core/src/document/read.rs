@@ -10,9 +10,12 @@ use serde::de::{
 
 use crate::document::tree::{Field, Found, Node, Place, Value, shortened};
 
-/// Why a value could not be read.
+/// Why a value could not be read. Boxed, because every value that can be read passes it around.
 #[derive(Debug)]
-pub(crate) struct ReadError {
+pub(crate) struct ReadError(Box<Complaint>);
+
+#[derive(Debug)]
+struct Complaint {
     /// Set by the innermost value that the error passes.
     place: Option<Place>,
     /// The field that is meant, where only the group around it knows its place.
@@ -28,7 +31,7 @@ pub(crate) struct ReadError {
 
 impl ReadError {
     fn new(code: &'static str, message: String, mend: String) -> Self {
-        Self {
+        Self(Box::new(Complaint {
             place: None,
             field: None,
             read_as: None,
@@ -36,20 +39,21 @@ impl ReadError {
             code,
             message,
             mend,
-        }
+        }))
     }
 
     /// The same error, at `node` unless it already has a place.
     fn at(mut self, node: &Node<'_>, read_as: &'static str) -> Self {
-        if self.place.is_none() {
-            self.place = Some(
-                self.field
+        if self.0.place.is_none() {
+            self.0.place = Some(
+                self.0
+                    .field
                     .as_deref()
                     .and_then(|name| node.field(name))
                     .map_or(node.place, |field| field.name.place),
             );
-            self.read_as = Some(read_as);
-            self.text = node.text().map(shortened);
+            self.0.read_as = Some(read_as);
+            self.0.text = node.text().map(shortened);
         }
         self
     }
@@ -57,26 +61,33 @@ impl ReadError {
     /// Whether it only repeats, without a place, what reading the parameters of an action by its
     /// kind finds in them (`proposal::Action` buffers them).
     pub(crate) fn sums_up(&self) -> bool {
-        self.code == CUSTOM && self.message.starts_with("parameters of `")
+        self.0.code == CUSTOM && self.0.message.starts_with("parameters of `")
     }
 
+    /// Reports it, at its place.
     pub(crate) fn report(self, found: &mut Found) {
-        let place = self.place.unwrap_or(Place::START);
-        let words = self
-            .read_as
-            .filter(|_| self.code == CUSTOM && self.mend.is_empty())
+        let Complaint {
+            place,
+            field: _,
+            read_as,
+            text,
+            code,
+            message,
+            mend,
+        } = *self.0;
+        let place = place.unwrap_or(Place::START);
+        let form = read_as
+            .filter(|_| code == CUSTOM && mend.is_empty())
             .and_then(form_of);
-        match (words, self.text) {
+        match (form, text) {
             (Some((what, example)), Some(text)) => found.error(
                 place,
-                self.code,
+                code,
                 format!("`{text}` is not {what}"),
                 format!("write it as {example}"),
             ),
-            _ if self.mend.is_empty() => {
-                found.error(place, self.code, self.message, "correct the value");
-            }
-            _ => found.error(place, self.code, self.message, self.mend),
+            _ if mend.is_empty() => found.error(place, code, message, "correct the value"),
+            _ => found.error(place, code, message, mend),
         }
     }
 }
@@ -99,7 +110,7 @@ fn form_of(read_as: &'static str) -> Option<(&'static str, &'static str)> {
 
 impl Display for ReadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -117,13 +128,14 @@ impl de::Error for ReadError {
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let wanted = wanted(expected);
-        let mend = match unexpected {
+        let is_unquoted = matches!(
+            unexpected,
             Unexpected::Bool(_) | Unexpected::Unsigned(_) | Unexpected::Signed(_)
-                if wanted == "a text" =>
-            {
-                "put it within quotes".to_owned()
-            }
-            _ => format!("write {wanted}"),
+        );
+        let mend = if is_unquoted && wanted == "a text" {
+            "put it within quotes".to_owned()
+        } else {
+            format!("write {wanted}")
         };
         Self::new(
             "wrong-type",
@@ -159,7 +171,7 @@ impl de::Error for ReadError {
             ),
             format!("write one of {}", listed(expected)),
         );
-        error.field = Some(variant.to_owned());
+        error.0.field = Some(variant.to_owned());
         error
     }
 
@@ -174,7 +186,7 @@ impl de::Error for ReadError {
             format!("unknown field `{}`", shortened(field)),
             mend,
         );
-        error.field = Some(field.to_owned());
+        error.0.field = Some(field.to_owned());
         error
     }
 
