@@ -20,6 +20,8 @@ const CURVE: &str = "nistp256";
 const ARMOUR_COLUMNS: usize = 70;
 /// Bit 7 of the flags: extension data follow the counter.
 const EXTENSION_DATA: u8 = 0x80;
+/// Bit 6 of the flags: credential data follow the counter, which no assertion has.
+const CREDENTIAL_DATA: u8 = 0x40;
 
 /// The two files that `ssh-keygen -Y verify` takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub enum SshsigError {
     /// The public key is not an uncompressed P-256 point.
     #[error("the credential's public key is not an uncompressed P-256 point")]
     PublicKey,
-    /// The authenticator data are cut short, or hold extension data that the flags do not announce.
+    /// The authenticator data are cut short, or hold other data than the flags announce.
     #[error("the authenticator data are malformed")]
     AuthenticatorData,
     /// The signature is not a DER ECDSA signature.
@@ -138,10 +140,9 @@ fn signature_blob(
         .get(32..)
         .and_then(|rest| rest.split_at_checked(5))
         .ok_or(SshsigError::AuthenticatorData)?;
-    let announced = flags_and_counter
-        .first()
-        .is_some_and(|flags| flags & EXTENSION_DATA != 0);
-    if announced == extensions.is_empty() {
+    let flags = flags_and_counter.first().copied().unwrap_or_default();
+    let announced = flags & EXTENSION_DATA != 0;
+    if flags & CREDENTIAL_DATA != 0 || announced == extensions.is_empty() {
         return Err(SshsigError::AuthenticatorData);
     }
     let signature =

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::canonical::CanonicalError;
 use crate::identifier::ApproverId;
+use crate::sshsig::SshsigError;
 use crate::statement::{DecisionKind, SubjectName};
 use crate::webauthn::AssertionError;
 
@@ -34,6 +35,9 @@ pub enum DecisionError {
     /// The key's signature does not hold.
     #[error(transparent)]
     Assertion(#[from] AssertionError),
+    /// Stock `ssh-keygen` could not verify it: an unusual client, and nobody could check it later.
+    #[error("the signature cannot be exported for ssh-keygen: {0}")]
+    NotExportable(#[from] SshsigError),
     /// The subjects are not those of the kind, or not in their order.
     #[error("the subjects are not those of a decision of the kind `{0}`, in their order")]
     SubjectsOfAnotherKind(DecisionKind),
@@ -104,6 +108,7 @@ impl DecisionError {
                 AssertionError::PublicKey => "credential_malformed",
                 AssertionError::Signature => "signature_invalid",
             },
+            Self::NotExportable(_) => "not_exportable",
             Self::SubjectsOfAnotherKind(_) => "malformed_subjects",
             Self::WrongSubject(_) => "wrong_subjects",
             Self::NarrowingNotAllowed(_) => "narrowing_not_allowed",

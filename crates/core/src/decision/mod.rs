@@ -37,6 +37,7 @@ use crate::briefing::Briefing;
 use crate::genesis::Approver;
 use crate::identifier::{ApproverId, Digest};
 use crate::quorum::is_eligible;
+use crate::sshsig;
 use crate::statement::{
     DECISION_NAMESPACE, DECISION_TYPE, DecisionKind, Predicate, Presence, STATEMENT_TYPE,
     Statement, Subject, SubjectName, challenge,
@@ -91,11 +92,22 @@ impl UnverifiedDecision {
         {
             return Err(DecisionError::UnknownCredential(approver.id.clone()));
         }
+        let public_key = &approver.credential.public_key;
+        let rp_id = roster.deployment().rp_id();
         let verified = verify_assertion(
             &self.assertion,
-            &approver.credential.public_key,
-            &roster.deployment().rp_id(),
+            public_key,
+            &rp_id,
             &challenge(DECISION_NAMESPACE, &self.statement),
+        )?;
+        // What could never be proved to others is not accepted in the first place.
+        sshsig::export(
+            &self.statement,
+            DECISION_NAMESPACE,
+            &approver.id,
+            &self.assertion,
+            public_key,
+            &rp_id,
         )?;
         Ok(VerifiedDecision {
             approver: approver.clone(),
@@ -128,6 +140,9 @@ pub fn parse(bytes: &[u8]) -> Result<Statement, DecisionError> {
     let predicate = &statement.predicate;
     if predicate.nonce.0.len() != NONCE_BYTES {
         return malformed("its nonce is not of 256 bits");
+    }
+    if predicate.checkpoint.size == 0 {
+        return malformed("it pins no checkpoint of the log");
     }
     if predicate.core_version.len() > VERSION_BYTES_MAX {
         return malformed("its core version is too long");

@@ -190,7 +190,12 @@ pub fn item_rule(briefing: &Briefing, kind: DecisionKind) -> Result<QuorumRule, 
             return Err(DecisionError::NotDecidable);
         }
     };
-    quorum_or_one(rule, kind)
+    let mut rule = quorum_or_one(rule, kind)?;
+    // Where any approver counts, any approver may stop it as well.
+    if kind == DecisionKind::Reject && !rule.roles.is_empty() {
+        rule.roles.extend(briefing.may_stop.iter().cloned());
+    }
+    Ok(rule)
 }
 
 /// Who must sign a decision of `kind` about an operation.

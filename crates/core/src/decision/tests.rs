@@ -161,6 +161,7 @@ fn refusals_have_codes_of_their_own() {
         &|s| s.predicate.nonce = Bytes(vec![1; 31]),
         "malformed_statement",
     );
+    check(&|s| s.predicate.checkpoint.size = 0, "malformed_statement");
     check(
         &|s| s.predicate.core_version = "x".repeat(65),
         "malformed_statement",
@@ -237,6 +238,8 @@ fn the_key_must_have_signed_these_bytes_here_touched_and_with_its_pin() {
         .soc
         .assertion(DECISION_NAMESPACE, &bytes, "example.com", 0x05);
     assert_eq!(check(elsewhere, bytes.clone()), "wrong_relying_party");
+    let credential_data = sign(0x45);
+    assert_eq!(check(credential_data, bytes.clone()), "not_exportable");
     let mut thief = Person::new("sam", 99, &[]).assertion(DECISION_NAMESPACE, &bytes, &rp_id, 0x05);
     thief.credential_id = fixture.soc.credential();
     assert_eq!(check(thief, bytes.clone()), "signature_invalid");

@@ -110,15 +110,8 @@ fn check_logged(case: &Case<'_>, item: &Item, report: &mut Report) {
         let body: ProposalAssessed = logged.entry.body().ok()?;
         (body.briefing == item.digest && body.item == item.briefing.item).then_some((*index, body))
     });
-    let assessment = &item.briefing.assessment;
     match logged {
-        Some((index, body))
-            if body.verdict == assessment.verdict
-                && body.rule == assessment.rule
-                && body.proposal == item.briefing.digests.proposal
-                && body.topology == item.briefing.digests.topology
-                && body.envelope == item.briefing.digests.envelope =>
-        {
+        Some((index, body)) if body == ProposalAssessed::of(&item.briefing, item.digest) => {
             report.hold(
                 BRIEFING,
                 format!("the assessment is entry {index} of the log"),

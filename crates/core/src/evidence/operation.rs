@@ -11,7 +11,8 @@ use crate::decision::{
     operation_rule, proposers, subjects::OPERATION_SCHEMA,
 };
 use crate::identifier::{ApproverId, Digest, SystemId};
-use crate::log::body::OperationRecorded;
+use crate::log::EntryKind;
+use crate::log::body::{ApprovalVoided, OperationRecorded};
 use crate::operation::{Authority, Record};
 use crate::statement::{DecisionKind, SubjectName};
 
@@ -199,6 +200,7 @@ fn check_authority(
                     rejection.number
                 ));
             }
+            check_not_voided(case, decided.decisions(), index)?;
             let decisions: Vec<VerifiedDecision> = named
                 .iter()
                 .map(|recorded| recorded.decision.clone())
@@ -227,6 +229,26 @@ fn check_authority(
             ))
         }
     }
+}
+
+/// That no entry before the start voids one of these decisions.
+fn check_not_voided(
+    case: &Case<'_>,
+    decisions: &BTreeSet<Digest>,
+    start: u64,
+) -> Result<(), String> {
+    for (index, logged) in case.log.entries.range(..start) {
+        if logged.entry.kind != EntryKind::ApprovalVoided {
+            continue;
+        }
+        let voided: ApprovalVoided = logged.entry.body().map_err(|error| error.to_string())?;
+        if !voided.decisions.is_disjoint(decisions) {
+            return Err(format!(
+                "entry {index} of the log had voided an approval before it ran"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn same_systems(systems: &BTreeSet<SystemId>, digest: Digest) -> Result<bool, String> {

@@ -11,7 +11,7 @@ use crate::decision::{
 };
 use crate::identifier::{OperationId, SystemId};
 use crate::log::body::{
-    DecisionRecorded, EnvelopeAuthorised, OperationRecorded, ProposalAssessed, Trigger,
+    ApprovalVoided, DecisionRecorded, EnvelopeAuthorised, OperationRecorded, ProposalAssessed,
 };
 use crate::log::{Checkpoint, Entry, leaf_hash, tree};
 use crate::operation::{Authority, Record};
@@ -106,30 +106,7 @@ impl Story {
     /// The item is assessed, with the documents behind it.
     fn assess(&mut self) {
         let briefing = &self.fixture.briefing;
-        let assessment = &briefing.assessment;
-        let detection = &briefing.proposal.detection;
-        let body = ProposalAssessed {
-            item: briefing.item.clone(),
-            agent: briefing.proposal.agent.clone(),
-            action: briefing.proposal.action.kind(),
-            trigger: Trigger {
-                detection: detection.id.clone(),
-                rule: detection.rule.clone(),
-                source: detection.source.clone(),
-                severity: detection.severity,
-                detected_at: detection.detected_at,
-            },
-            verdict: assessment.verdict,
-            rule: assessment.rule.clone(),
-            blocking: BTreeSet::new(),
-            scope: assessment.scope.clone(),
-            down: 0,
-            degraded: 0,
-            proposal: briefing.digests.proposal,
-            envelope: briefing.digests.envelope,
-            topology: briefing.digests.topology,
-            briefing: self.fixture.digest,
-        };
+        let body = ProposalAssessed::of(briefing, self.fixture.digest);
         let entry = Entry::of(briefing.assessed_at, &body).unwrap();
         self.inputs.briefing = Some(canonical::to_bytes(briefing).unwrap());
         self.inputs
@@ -461,6 +438,24 @@ fn a_rejection_proves_itself_and_stops_the_item() {
     story.choose(|f| &f.soc, &ItemChoice::Reject);
     story.operate(&decisions, &["web-1", "web-2", "web-3"], "web-1");
     story.export().fails_with("had rejected it before it ran");
+}
+
+#[test]
+fn a_voided_approval_lets_nothing_run() {
+    let mut story = Story::new();
+    story.assess();
+    let decisions = [
+        story.choose(|f| &f.soc, &canary()),
+        story.choose(|f| &f.ot, &canary()),
+    ];
+    let voided = ApprovalVoided {
+        item: story.fixture.briefing.item.clone(),
+        decisions: BTreeSet::from([decisions[1]]),
+        reasons: vec!["the scope is larger now".to_owned()],
+    };
+    story.log(&Entry::of(at(NOW), &voided).unwrap());
+    story.operate(&decisions, &["web-1", "web-2"], "web-1");
+    story.export().fails_with("had voided an approval");
 }
 
 #[test]
