@@ -1,0 +1,105 @@
+//! Operations for the window.
+
+use countersign_core::decision::OperationSubjects;
+use countersign_core::identifier::{Digest, SystemId};
+use countersign_wire::operation::{Operation, OperationState, OperationSummary};
+use countersign_wire::view::{MayView, OperationRow, OperationView, SystemCell, TripView};
+
+use super::may::{self, Viewer};
+use super::quote;
+
+/// An operation in a line.
+#[must_use]
+pub fn row(summary: &OperationSummary) -> OperationRow {
+    OperationRow {
+        id: summary.id.as_str().to_owned(),
+        item: summary.item.as_ref().map(|id| id.as_str().to_owned()),
+        title: quote::line(&summary.title),
+        authority: summary.authority,
+        state: summary.state,
+        systems: summary.systems,
+        healthy: summary.healthy,
+        touched: summary.touched,
+        wave: summary.wave,
+        waves: summary.waves,
+        started_at: summary.started_at,
+        finished_at: summary.finished_at,
+    }
+}
+
+/// The whole operation. `subjects` are checked; `shown` is the digest that stands for them.
+#[must_use]
+pub fn view(
+    operation: &Operation,
+    subjects: &OperationSubjects,
+    shown: Digest,
+    viewer: &Viewer<'_>,
+) -> OperationView {
+    let by_key = may::decide_operation(viewer, operation.quorum.as_ref());
+    let (roll_back, abort) = open(operation.summary.state);
+    let roll_back = roll_back.or(subjects
+        .touched
+        .is_empty()
+        .then_some("Nothing was touched; abort it instead."));
+    let may = |why_not: Option<&str>| match why_not {
+        Some(why_not) => MayView {
+            may: false,
+            why_not: Some(why_not.to_owned()),
+        },
+        None => by_key.clone(),
+    };
+    OperationView {
+        row: row(&operation.summary),
+        cells: operation
+            .systems
+            .iter()
+            .map(|system| SystemCell {
+                id: system.id.as_str().to_owned(),
+                wave: system.wave,
+                phase: system.phase,
+                message: system.message.as_deref().map(quote::line),
+                at: system.at,
+            })
+            .collect(),
+        trip: operation.trip.as_ref().map(|trip| TripView {
+            system: trip.system.as_str().to_owned(),
+            message: quote::line(&trip.message),
+            at: trip.at,
+            touched: subjects
+                .touched
+                .iter()
+                .map(SystemId::as_str)
+                .map(str::to_owned)
+                .collect(),
+            untouched: subjects.remaining.len() as u64,
+        }),
+        decisions: operation.decisions.iter().map(may::signed_by).collect(),
+        may_roll_back: may(roll_back),
+        may_abort: may(abort),
+        shown: shown.to_string(),
+    }
+}
+
+/// Why it can no longer be rolled back, and why it can no longer be aborted, by its state.
+const fn open(state: OperationState) -> (Option<&'static str>, Option<&'static str>) {
+    match state {
+        OperationState::Running | OperationState::Held | OperationState::Halted => (None, None),
+        OperationState::RollbackFailed => (
+            Some("Undoing it has failed and it has ended; the systems named below need people."),
+            Some("It has ended; there is nothing to stop."),
+        ),
+        OperationState::RollingBack => (Some("It is being undone already."), None),
+        OperationState::Completed => (
+            Some("It has ended, every system healthy; undoing it takes a proposal of its own."),
+            Some("It has ended; there is nothing to stop."),
+        ),
+        OperationState::RolledBack => (
+            Some("It has been undone already."),
+            Some("It has been undone; there is nothing to stop."),
+        ),
+        OperationState::Aborted => (
+            Some("It was stopped and left as it is."),
+            Some("It was stopped already."),
+        ),
+    }
+}
