@@ -202,6 +202,7 @@ CREATE TABLE operation (
     state          TEXT NOT NULL,
     started_ms     INTEGER NOT NULL,
     finished_ms    INTEGER,
+    touched        TEXT NOT NULL DEFAULT '[]',
     trip_index     INTEGER REFERENCES log_entry (idx)
 ) STRICT;
 CREATE INDEX operation_unfinished ON operation (id) WHERE finished_ms IS NULL;

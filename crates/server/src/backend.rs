@@ -19,6 +19,7 @@ use crate::health::Prober;
 use crate::limits;
 use crate::problem::{Refusal, codes};
 use crate::refusals::{Limiter, Refusals};
+use crate::runner::Runner;
 use crate::secret::SecretHash;
 use crate::store::{Conn, Store, StoreError, documents, payloads};
 
@@ -54,6 +55,8 @@ pub struct Backend {
     pub executors: Executors,
     /// Who asks for health.
     pub prober: Prober,
+    /// Who does what operations ask for.
+    pub runner: Runner,
     /// Where it listens.
     pub listen: SocketAddr,
     /// Unauthenticated refusals, to be logged.
@@ -128,6 +131,7 @@ impl Backend {
             operator: parts.operator,
             config: parts.config,
             listen: parts.listen,
+            runner: Runner::default(),
             refusals: Refusals::default(),
             limiter: Limiter::default(),
             streams: Arc::new(Semaphore::new(limits::EVENT_STREAMS_MAX)),

@@ -1,8 +1,10 @@
 //! countersignd, the remediation backend: it takes proposals, has core assess them, takes signed
 //! decisions, carries operations out, and writes the log.
 //!
-//! The modules read along the one path: who asks ([`auth`], [`sign_in`]), what is kept ([`store`]),
-//! what is answered ([`routes`]).
+//! The modules read along the one path: who asks ([`auth`], [`sign_in`]) → what is proposed
+//! ([`facts`], [`propose`]) → what is decided ([`decide`]) → what is carried out ([`operate`],
+//! [`gate`], [`runner`], [`executor`], [`health`]). Everything is kept in the [`store`] and answered by
+//! the [`routes`].
 
 pub mod auth;
 pub mod backend;
@@ -10,15 +12,22 @@ pub mod body;
 pub mod ceremony;
 pub mod clock;
 pub mod config;
+pub mod decide;
 pub mod executor;
+pub mod facts;
 pub mod folder;
+pub mod gate;
 pub mod health;
 pub mod limits;
 pub mod loosening;
+pub mod operate;
 pub mod problem;
+pub mod propose;
 pub mod refusals;
 pub mod routes;
+pub mod runner;
 pub mod secret;
 pub mod serve;
 pub mod sign_in;
 pub mod store;
+pub mod sweeper;

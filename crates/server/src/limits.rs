@@ -40,8 +40,8 @@ pub const SESSION_LIFE: chrono::TimeDelta = chrono::TimeDelta::hours(12);
 pub const CLOCK_SKEW_MAX: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 /// Within which a decision is promised to be in the log (DESIGN §7).
 pub const INCLUDED_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
-/// How far back outcomes, signals and ended operations are handed to the assessment.
-pub const HISTORY: chrono::TimeDelta = chrono::TimeDelta::days(92);
+/// How far back outcomes count (DESIGN §5, 4.11).
+pub const OUTCOMES_OVER: chrono::TimeDelta = chrono::TimeDelta::days(90);
 
 /// How often expired items are looked for.
 pub const SWEEP_EVERY: Duration = Duration::from_millis(500);

@@ -192,7 +192,6 @@ pub mod codes {
     pub const IDEMPOTENCY_KEY_REUSED: Code = Code::new("idempotency_key_reused", 409, "the idempotency key belongs to another proposal");
     pub const TOO_MANY_OPEN_ITEMS: Code = Code::new("too_many_open_items", 429, "too many items wait already");
     pub const SUPERSEDES_UNKNOWN: Code = Code::new("supersedes_unknown", 422, "there is no such item to replace");
-    pub const SUPERSEDES_CLOSED: Code = Code::new("supersedes_closed", 409, "the item to replace is not waiting");
 
     // Sign-in and decisions: one code a reason.
     pub const UNKNOWN_APPROVER: Code = Code::new("unknown_approver", 403, "nobody of this name may decide");

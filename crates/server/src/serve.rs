@@ -13,7 +13,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::folder::{Folder, FolderError};
 use crate::limits;
-use crate::routes;
+use crate::operate::OperateError;
+use crate::{routes, runner, sweeper};
 use crate::secret::SecretHash;
 use crate::store::{Store, StoreError};
 
@@ -44,6 +45,9 @@ pub enum ServeError {
     /// The backend cannot be made.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// An unfinished operation cannot be taken up.
+    #[error("an unfinished operation cannot be taken up: {0}")]
+    Recover(#[from] OperateError),
     /// The address cannot be listened on.
     #[error("`{address}` cannot be listened on: {error}")]
     Listen {
@@ -98,7 +102,11 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
         routes::started(&backend, &mut tx).await?;
         tx.commit().await?;
     }
-    let tasks = Vec::new();
+    runner::recover(&backend).await?;
+    let tasks = vec![
+        tokio::spawn(runner::run(Arc::clone(&backend))),
+        tokio::spawn(sweeper::run(Arc::clone(&backend))),
+    ];
     let mut stopping = backend.stopping.subscribe();
     let router = routes::router(Arc::clone(&backend)).into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(async move {

@@ -33,6 +33,7 @@ pub fn refused(error: &DecisionError) -> Refusal {
             | AssertionError::PublicKey
             | AssertionError::Signature => codes::SIGNATURE_INVALID,
         },
+        DecisionError::NotExportable(_) => codes::SIGNATURE_INVALID,
         DecisionError::SubjectsOfAnotherKind(_)
         | DecisionError::WrongSubject(_)
         | DecisionError::WrongNotAfter

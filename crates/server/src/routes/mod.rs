@@ -1,16 +1,16 @@
 //! The HTTP interface (DESIGN §9): one file a subject, in the order of the one path.
 
 mod checkpoints;
-//TMP mod decisions;
+mod decisions;
 mod deployment;
 mod documents;
-//TMP mod drills;
+mod drills;
 mod events;
 //TMP mod evidence;
 mod genesis;
-//TMP mod operations;
-//TMP mod proposals;
-//TMP mod queue;
+mod operations;
+mod proposals;
+mod queue;
 mod registry;
 mod sessions;
 mod status;
@@ -31,6 +31,7 @@ use crate::backend::Backend;
 use crate::limits;
 use crate::problem::{Refusal, RefusalCode, codes};
 
+pub(crate) use documents::both_sides;
 pub(crate) use genesis::started;
 
 /// Every route.
@@ -42,11 +43,11 @@ pub fn router(backend: Arc<Backend>) -> Router {
     let topology = Router::new()
         .route("/v1/topology", get(documents::topology).post(documents::import_topology))
         .layer(DefaultBodyLimit::max(limits::TOPOLOGY_BYTES_MAX));
-    let proposals = Router::<Arc<Backend>>::new()
-//TMP         .route("/v1/proposals", post(proposals::propose))
+    let proposals = Router::new()
+        .route("/v1/proposals", post(proposals::propose))
         .layer(DefaultBodyLimit::max(limits::PROPOSAL_BYTES_MAX));
-    let decisions = Router::<Arc<Backend>>::new()
-//TMP         .route("/v1/decisions", post(decisions::decide))
+    let decisions = Router::new()
+        .route("/v1/decisions", post(decisions::decide))
         .layer(DefaultBodyLimit::max(limits::DECISION_BYTES_MAX));
     Router::new()
         .route("/healthz", get(status::alive))
@@ -66,15 +67,15 @@ pub fn router(backend: Arc<Backend>) -> Router {
         .route("/v1/signals", post(registry::signal))
         .route("/v1/envelopes/{digest}", get(documents::envelope))
         .route("/v1/topology/{digest}", get(documents::topology_of))
-//TMP         .route("/v1/proposals/{id}", get(proposals::proposal))
-//TMP         .route("/v1/queue", get(queue::page))
-//TMP         .route("/v1/queue/{id}", get(queue::item))
-//TMP         .route("/v1/briefings/{id}", get(queue::briefing))
-//TMP         .route("/v1/nonces", post(decisions::nonce))
-//TMP         .route("/v1/operations", get(operations::list))
-//TMP         .route("/v1/operations/{id}", get(operations::operation))
-//TMP         .route("/v1/drills", post(drills::start))
-//TMP         .route("/v1/evidence/{id}", get(evidence::export))
+        .route("/v1/proposals/{id}", get(proposals::proposal))
+        .route("/v1/queue", get(queue::page))
+        .route("/v1/queue/{id}", get(queue::item))
+        .route("/v1/briefings/{id}", get(queue::briefing))
+        .route("/v1/nonces", post(decisions::nonce))
+        .route("/v1/operations", get(operations::list))
+        .route("/v1/operations/{id}", get(operations::operation))
+        .route("/v1/drills", post(drills::start))
+        //TMP .route("/v1/evidence/{id}", get(evidence::export))
         .route("/v1/events", get(events::stream))
         .route("/log/checkpoint", get(checkpoints::checkpoint))
         .route("/log/tile/{*path}", get(checkpoints::tile))

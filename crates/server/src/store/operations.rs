@@ -40,6 +40,8 @@ pub struct Stored {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// The systems it touched; kept when it ends.
+    pub touched: BTreeSet<SystemId>,
     /// Index of the log entry of its latest trip.
     pub trip_index: Option<u64>,
 }
@@ -88,11 +90,12 @@ fn stored(row: &sqlx::sqlite::SqliteRow) -> Result<Stored, StoreError> {
         state: from_word("an operation's state", row.try_get("state")?)?,
         started_at: instant(row.try_get("started_ms")?),
         finished_at: finished.map(instant),
+        touched: from_json("touched systems", row.try_get("touched")?)?,
         trip_index: trip.map(count),
     })
 }
 
-const COLUMNS: &str = "SELECT id, item, authority, title, action, document, rollout, targets, state, started_ms, finished_ms, trip_index FROM operation";
+const COLUMNS: &str = "SELECT id, item, authority, title, action, document, rollout, targets, state, started_ms, finished_ms, touched, trip_index FROM operation";
 
 /// The operation with this name.
 ///
@@ -286,15 +289,28 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn move_operation(
+    pub async fn move_operation(&mut self, id: &OperationId, state: OperationState) -> Result<(), StoreError> {
+        sqlx::query("UPDATE operation SET state = ? WHERE id = ?")
+            .bind(word(&state)?)
+            .bind(id.as_str())
+            .execute(&mut **self)
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps that an operation ended, and what it touched.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn finish_operation(
         &mut self,
         id: &OperationId,
-        state: OperationState,
-        finished_at: Option<DateTime<Utc>>,
+        touched: &BTreeSet<SystemId>,
+        at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE operation SET state = ?, finished_ms = COALESCE(finished_ms, ?) WHERE id = ?")
-            .bind(word(&state)?)
-            .bind(finished_at.map(|at| at.timestamp_millis()))
+        sqlx::query("UPDATE operation SET finished_ms = ?, touched = ? WHERE id = ? AND finished_ms IS NULL")
+            .bind(at.timestamp_millis())
+            .bind(to_json(touched)?)
             .bind(id.as_str())
             .execute(&mut **self)
             .await?;

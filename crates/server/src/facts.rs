@@ -1,0 +1,73 @@
+//! What the backend knows besides the documents: the history that an assessment is handed.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign_core::envelope::Envelope;
+use countersign_core::history::{History, InFlight, Recent};
+
+use crate::backend::Backend;
+use crate::limits;
+use crate::store::{Conn, StoreError, operations, registry};
+
+/// How far back signals are handed out where no rule asks for corroboration.
+const SIGNALS_WITHIN: TimeDelta = TimeDelta::hours(24);
+/// How far back ended operations are handed out where no tier has a blast radius.
+const RECENT_WITHIN: TimeDelta = TimeDelta::hours(24);
+
+/// Everything known at `now` that an assessment under `envelope` could rest on.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn history(
+    backend: &Backend,
+    conn: &mut Conn,
+    envelope: Option<&Envelope>,
+    now: DateTime<Utc>,
+) -> Result<History, StoreError> {
+    let since = |span: TimeDelta| now.checked_sub_signed(span).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    let in_flight = operations::unfinished(conn)
+        .await?
+        .into_iter()
+        .map(|operation| InFlight { operation: operation.id, systems: operation.targets })
+        .collect();
+    let recent = operations::finished_since(conn, since(recent_within(envelope)))
+        .await?
+        .into_iter()
+        .filter(|operation| !operation.touched.is_empty())
+        .map(|operation| Recent {
+            operation: operation.id,
+            systems: operation.touched,
+            finished_at: operation.finished_at.unwrap_or(now),
+        })
+        .collect();
+    Ok(History {
+        // An envelope is only ever in force through its board's quorum.
+        envelope_authorised: Some(envelope.is_some()),
+        autonomy_suspended: Some(false),
+        drills: Some(operations::drills(conn).await?),
+        detections: Some(registry::detections(conn, since(limits::OUTCOMES_OVER)).await?),
+        signals: Some(registry::signals(conn, since(signals_within(envelope))).await?),
+        in_flight: Some(in_flight),
+        recent: Some(recent),
+        irreversible: backend.config.irreversible(),
+    })
+}
+
+/// A detection may be `within` old, and a signal `within` older than it.
+fn signals_within(envelope: Option<&Envelope>) -> TimeDelta {
+    envelope
+        .into_iter()
+        .flat_map(|envelope| &envelope.rules)
+        .filter_map(|rule| rule.conditions.corroboration.as_ref())
+        .map(|corroboration| corroboration.within.duration())
+        .filter_map(|within| within.checked_add(&within))
+        .fold(SIGNALS_WITHIN, TimeDelta::max)
+}
+
+fn recent_within(envelope: Option<&Envelope>) -> TimeDelta {
+    envelope
+        .into_iter()
+        .flat_map(|envelope| envelope.tiers.values())
+        .filter_map(|tier| tier.blast_radius.as_ref())
+        .map(|radius| radius.per.duration())
+        .fold(RECENT_WITHIN, TimeDelta::max)
+}

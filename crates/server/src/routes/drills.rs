@@ -1,0 +1,92 @@
+//! Drills: rehearsed rollbacks (AG-706 4.6).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use countersign_core::assessment::QuorumRule;
+use countersign_core::briefing::title;
+use countersign_core::envelope::{Breaker, Rollout};
+use countersign_core::operation::{Authority, Rehearsal};
+use countersign_core::scope::Graph;
+use countersign_core::topology::Tier;
+use countersign_wire::operation::OperationSummary;
+use countersign_wire::registry::StartDrill;
+
+use super::operations::summary;
+use crate::auth::Operator;
+use crate::backend::Backend;
+use crate::body::Json;
+use crate::operate::{self, Beginning};
+use crate::problem::{Refusal, codes};
+use crate::store::{StoreError, operations};
+
+/// `POST /v1/drills`: does an action on one system, checks its health, and undoes it by itself.
+///
+/// Only on a non-critical system: a rehearsal changes it for a while, and nobody signs for that.
+pub(super) async fn start(
+    _: Operator,
+    State(backend): State<Arc<Backend>>,
+    Json(drill): Json<StartDrill>,
+) -> Result<axum::Json<OperationSummary>, Refusal> {
+    let mut tx = backend.change().await?;
+    let Some((_, topology)) = backend.topology(&mut tx).await? else {
+        return Err(codes::NO_TOPOLOGY.because("import a topology first"));
+    };
+    let Some((_, envelope)) = backend.envelope(&mut tx).await? else {
+        return Err(codes::NO_ENVELOPE.because("health checks are named in an envelope; have one authorised first"));
+    };
+    let kind = drill.action.kind();
+    if backend.executors.of(kind).is_none() {
+        return Err(codes::NO_EXECUTOR.because(format!("no executor carries `{}` out; configure one", kind.as_str())));
+    }
+    if kind.is_irreversible() || backend.config.irreversible().contains(&kind) {
+        return Err(codes::DRILL_INVALID.because(format!("nothing undoes `{}`, so there is no drill of it", kind.as_str())));
+    }
+    let Some(system) = topology.systems.iter().find(|system| system.id == drill.system) else {
+        return Err(codes::DRILL_INVALID.because(format!("the topology has no system `{}`", drill.system)));
+    };
+    if system.effective_tier() != Tier::NonCritical {
+        return Err(codes::DRILL_INVALID.because(format!(
+            "`{}` is {}; rehearse on a non-critical system of its class",
+            system.id,
+            system.effective_tier()
+        )));
+    }
+    if drill.checks.is_empty() {
+        return Err(codes::DRILL_INVALID.because("a drill without a health check proves nothing; name one"));
+    }
+    if let Some(unknown) = drill.checks.iter().find(|check| !envelope.checks.contains_key(*check)) {
+        return Err(codes::DRILL_INVALID.because(format!("the envelope declares no health check `{unknown}`")));
+    }
+    let busy = operations::unfinished(&mut tx).await?.into_iter().any(|other| other.targets.contains(&drill.system));
+    if busy {
+        return Err(codes::DRILL_INVALID.because(format!("an operation works on `{}`; wait for its end", drill.system)));
+    }
+    let quorum = envelope.tiers.get(&Tier::NonCritical).map_or(
+        QuorumRule { needed: 1, roles: BTreeSet::new() },
+        |tier| QuorumRule { needed: tier.approval.quorum.max(1), roles: tier.approval.roles.clone() },
+    );
+    let targets = BTreeSet::from([drill.system]);
+    let new = Beginning {
+        item: None,
+        authority: Authority::Drill(Rehearsal::new(kind, system.class.clone())),
+        title: format!("drill: {}", title(&drill.action, &targets, &Graph::new(&topology))),
+        action: drill.action,
+        targets,
+        rollout: Rollout {
+            concurrency: Some(1),
+            breaker: Some(Breaker { failures: Some(0), attempts_per_system: Some(1) }),
+            health: drill.checks,
+            ..Rollout::default()
+        },
+        quorum,
+    };
+    let id = operate::begin(&backend, &mut tx, new).await?;
+    let stored = operations::find(&mut tx, &id)
+        .await?
+        .ok_or_else(|| StoreError::Damaged(format!("the drill `{id}` is missing")))?;
+    let machine = operations::machine(&mut tx, &id).await?;
+    tx.commit().await?;
+    Ok(axum::Json(summary(&stored, &machine)))
+}

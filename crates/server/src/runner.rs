@@ -1,0 +1,237 @@
+//! The runner: does what operations ask for, and feeds the answers back (DESIGN §8).
+//!
+//! It holds no state of its own. An effect reaches it only after the transaction that asked for it is
+//! durable, and each answer is a transaction again; after a crash [`recover`] tells every unfinished
+//! operation that nothing of before will be answered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use countersign_core::envelope::Envelope;
+use countersign_core::identifier::{Digest, OperationId, SystemId};
+use countersign_core::operation::{Authority, Effect, EffectKind, EventKind, Sequence};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::backend::Backend;
+use crate::executor::{Call, ExecutorError, Verb};
+use crate::gate;
+use crate::operate::{self, OperateError};
+use crate::store::operations::{self, Stored};
+use crate::store::payloads::{self, PayloadKind};
+use crate::store::{StoreError, items};
+
+/// Longest that a soak is slept without a look at the clock.
+const SOAK_LOOK: Duration = Duration::from_millis(500);
+
+type Handed = (OperationId, Vec<Effect>);
+
+/// The way to the runner.
+#[derive(Debug)]
+pub struct Runner {
+    sender: mpsc::UnboundedSender<Handed>,
+    receiver: Mutex<Option<mpsc::UnboundedReceiver<Handed>>>,
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        // Bounded by what operations ask for: the sum of their concurrencies.
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self { sender, receiver: Mutex::new(Some(receiver)) }
+    }
+}
+
+impl Runner {
+    /// Hands effects over. After the backend stopped nobody takes them; recovery will.
+    pub fn hand_over(&self, operation: OperationId, effects: Vec<Effect>) {
+        if self.sender.send((operation, effects)).is_err() {
+            tracing::info!("effects are left to the next start");
+        }
+    }
+}
+
+/// Tells every unfinished operation that the backend restarted.
+///
+/// # Errors
+/// [`OperateError`].
+pub async fn recover(backend: &Arc<Backend>) -> Result<(), OperateError> {
+    let unfinished = operations::unfinished(&mut *backend.store.read().await?).await?;
+    for operation in unfinished {
+        let mut tx = backend.store.begin().await?;
+        operate::apply(backend, &mut tx, &operation.id, EventKind::Recovered).await?;
+        tx.commit().await?;
+        tracing::info!(operation = %operation.id, "taken up again");
+    }
+    Ok(())
+}
+
+/// Does effects until the backend stops. What is under way then is awaited as long as stopping lasts.
+pub async fn run(backend: Arc<Backend>) {
+    let taken = backend.runner.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(mut handed) = taken else { return };
+    let mut stopping = backend.stopping.subscribe();
+    let mut under_way = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => break,
+            more = handed.recv() => {
+                let Some((operation, effects)) = more else { break };
+                for effect in effects {
+                    under_way.spawn(carry_out(Arc::clone(&backend), operation.clone(), effect));
+                }
+            }
+            Some(_) = under_way.join_next(), if !under_way.is_empty() => {}
+        }
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+async fn carry_out(backend: Arc<Backend>, operation: OperationId, effect: Effect) {
+    if let Err(error) = try_carry_out(&backend, &operation, effect).await {
+        tracing::error!(%operation, %error, "an effect could not be answered; it is unknown after the next start");
+    }
+}
+
+async fn try_carry_out(backend: &Arc<Backend>, id: &OperationId, effect: Effect) -> Result<(), OperateError> {
+    let sequence = effect.sequence;
+    let stored = operations::find(&mut *backend.store.read().await?, id)
+        .await?
+        .ok_or_else(|| OperateError::Unknown(id.clone()))?;
+    let event = match effect.kind {
+        // Written with the event that asked for them.
+        EffectKind::Record { .. } | EffectKind::Finished { .. } => return Ok(()),
+        EffectKind::Gate { .. } => return gate::answer(backend, id, sequence).await,
+        EffectKind::Snapshot { system, attempt } => {
+            return snapshot(backend, &stored, sequence, system, attempt).await;
+        }
+        EffectKind::VerifyReverted { system } => return snapshot(backend, &stored, sequence, system, 1).await,
+        EffectKind::Apply { system, attempt } => {
+            match call(backend, &stored, sequence, system, attempt, Verb::Apply, None).await? {
+                Ok(_) => EventKind::Applied { sequence },
+                Err(error) => failed(sequence, error),
+            }
+        }
+        EffectKind::Revert { system, before, decision } => {
+            let snapshot = match before {
+                Some(digest) => Some(payloads::value(&mut *backend.store.read().await?, digest).await?),
+                None => None,
+            };
+            let verb = Verb::Revert { snapshot };
+            match call(backend, &stored, sequence, system, 1, verb, decision).await? {
+                Ok(_) => EventKind::Reverted { sequence },
+                Err(error) => failed(sequence, error),
+            }
+        }
+        EffectKind::Health { system, checks } => {
+            let envelope = envelope_of(backend, &stored).await?;
+            let results = backend.prober.check(envelope.as_deref(), &checks, &system).await;
+            EventKind::HealthChecked { sequence, results }
+        }
+        EffectKind::StartSoak { until } => {
+            if !soaked(backend, until).await {
+                return Ok(());
+            }
+            EventKind::SoakEnded { sequence }
+        }
+    };
+    let mut tx = backend.store.begin().await?;
+    operate::apply(backend, &mut tx, id, event).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn failed(sequence: Sequence, error: ExecutorError) -> EventKind {
+    match error {
+        ExecutorError::Failed(reason) => EventKind::ExecutorFailed { sequence, reason },
+        ExecutorError::Unknown(reason) => EventKind::Lost { sequence, reason },
+    }
+}
+
+/// Takes a snapshot and keeps its bytes in the transaction of the answer.
+async fn snapshot(
+    backend: &Arc<Backend>,
+    stored: &Stored,
+    sequence: Sequence,
+    system: SystemId,
+    attempt: u32,
+) -> Result<(), OperateError> {
+    let answer = call(backend, stored, sequence, system, attempt, Verb::Snapshot, None).await?;
+    let mut tx = backend.store.begin().await?;
+    let event = match answer.map(|answer| answer.snapshot) {
+        Ok(Some(bytes)) => {
+            EventKind::SnapshotTaken { sequence, digest: tx.keep(PayloadKind::Snapshot, &bytes).await? }
+        }
+        Ok(None) => EventKind::ExecutorFailed { sequence, reason: "the executor gave no snapshot".to_owned() },
+        // Taking a snapshot changes nothing, so that its loss is a failure and not a doubt.
+        Err(ExecutorError::Failed(reason) | ExecutorError::Unknown(reason)) => {
+            EventKind::ExecutorFailed { sequence, reason }
+        }
+    };
+    operate::apply(backend, &mut tx, &stored.id, event).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn call(
+    backend: &Arc<Backend>,
+    stored: &Stored,
+    sequence: Sequence,
+    system: SystemId,
+    attempt: u32,
+    verb: Verb,
+    decision: Option<Digest>,
+) -> Result<Result<crate::executor::Answer, ExecutorError>, OperateError> {
+    let Some(executor) = backend.executors.of(stored.action.kind()) else {
+        let kind = stored.action.kind().as_str();
+        return Ok(Err(ExecutorError::Failed(format!("no executor carries `{kind}` out"))));
+    };
+    let machine = operations::machine(&mut *backend.store.read().await?, &stored.id).await?;
+    let mut evidence = match machine.authority() {
+        Authority::Decided(decided) => decided.decisions().clone(),
+        Authority::Autonomous(_) | Authority::Drill(_) => std::collections::BTreeSet::new(),
+    };
+    evidence.extend(decision);
+    Ok(executor
+        .call(&Call {
+            verb,
+            operation: stored.id.clone(),
+            sequence,
+            attempt,
+            system,
+            action: stored.action.clone(),
+            evidence,
+        })
+        .await)
+}
+
+/// The envelope whose checks were signed; for a drill the one in force.
+async fn envelope_of(backend: &Backend, stored: &Stored) -> Result<Option<Arc<Envelope>>, StoreError> {
+    let mut conn = backend.store.read().await?;
+    let signed = match &stored.item {
+        Some(item) => items::find(&mut conn, item).await?.and_then(|item| item.envelope),
+        None => return Ok(backend.envelope(&mut conn).await?.map(|(_, envelope)| envelope)),
+    };
+    match (signed, backend.envelope(&mut conn).await?) {
+        (Some(signed), Some((digest, envelope))) if signed == digest => Ok(Some(envelope)),
+        (Some(signed), _) => Ok(Some(Arc::new(payloads::value(&mut conn, signed).await?))),
+        (None, _) => Ok(None),
+    }
+}
+
+/// Waits until `until`; whether it came, and not the end of the backend.
+async fn soaked(backend: &Backend, until: DateTime<Utc>) -> bool {
+    let mut stopping = backend.stopping.subscribe();
+    loop {
+        let left = until.signed_duration_since(backend.clock.now());
+        if left <= chrono::TimeDelta::zero() {
+            return true;
+        }
+        let look = left.to_std().unwrap_or(SOAK_LOOK).min(SOAK_LOOK);
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return false,
+            () = tokio::time::sleep(look) => {}
+        }
+    }
+}
