@@ -341,7 +341,7 @@ fn any_changed_byte_is_reported() {
     let folder = whole_story().export();
     for (path, bytes) in &folder.files {
         // Every byte of the short files, a sample of the long.
-        let step = (bytes.len() / 24).max(1);
+        let step = (bytes.len() / 12).max(1);
         for place in (0..bytes.len()).step_by(step).chain([bytes.len() - 1]) {
             let mut files = folder.files.clone();
             files.get_mut(path).unwrap()[place] ^= 1;

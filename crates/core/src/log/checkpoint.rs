@@ -51,7 +51,7 @@ pub fn origin(deployment: &DeploymentId) -> String {
     format!("{}/log", deployment.rp_id())
 }
 
-/// The 4-byte id of an Ed25519 key (C2SP signed-note): SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key)[:4].
+/// The 4-byte id of an Ed25519 key (C2SP signed-note): the first of `SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key)`.
 #[must_use]
 pub fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
     let mut bytes = name.as_bytes().to_vec();
