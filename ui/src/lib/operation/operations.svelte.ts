@@ -8,19 +8,19 @@ import type { OperationView } from '$lib/bindings/OperationView';
 import type { Problem } from '$lib/bindings/Problem';
 
 /** States that wait for a person or move by themselves: what the section counts. */
-export const OPEN_STATES: ReadonlySet<OperationState> = new Set([
+export const OPEN_STATES: readonly OperationState[] = [
   'running',
   'held',
   'halted',
   'rolling_back',
   'rollback_failed',
-]);
+];
 
 export class Operations {
   list = $state.raw<OperationRow[] | null>(null);
   problem = $state<Problem | null>(null);
   readonly open: number = $derived(
-    (this.list ?? []).filter(({ state }) => OPEN_STATES.has(state)).length,
+    (this.list ?? []).filter(({ state }) => OPEN_STATES.includes(state)).length,
   );
   readonly halted: number = $derived(
     (this.list ?? []).filter(({ state }) => state === 'halted' || state === 'rollback_failed')

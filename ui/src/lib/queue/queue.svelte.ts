@@ -28,6 +28,7 @@ export class Queue {
   readonly #since = $derived(
     this.view && this.#look ? since(this.#look, this.view) : { fresh: [], ended: {} },
   );
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- made anew, never changed
   readonly fresh: ReadonlySet<string> = $derived(new Set(this.#since.fresh));
   readonly since: string = $derived(sinceWords(this.#since));
 

@@ -1,7 +1,7 @@
 // What an approver is writing about an item, kept in memory while the window lives: it survives
 // looking elsewhere and a lost connection. Nothing of it is signed or sent before the key is touched.
 
-import { SvelteMap, SvelteSet } from 'svelte/reactivity';
+import { SvelteSet } from 'svelte/reactivity';
 import type { RiskLevel } from '$lib/words/words';
 
 export class Draft {
@@ -23,10 +23,18 @@ export class Draft {
     this.narrowed = null;
     return stale;
   }
+
+  clear(): void {
+    this.rationale = '';
+    this.risk = null;
+    this.acknowledged.clear();
+    this.narrowed = null;
+  }
 }
 
 export class Drafts {
-  readonly #drafts = new SvelteMap<string, Draft>();
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- drafts change, this does not
+  readonly #drafts = new Map<string, Draft>();
 
   of(id: string): Draft {
     const known = this.#drafts.get(id);
@@ -38,10 +46,11 @@ export class Drafts {
 
   /** What was signed is no longer a draft. */
   drop(id: string): void {
-    this.#drafts.delete(id);
+    this.#drafts.get(id)?.clear();
   }
 
   clear(): void {
+    for (const draft of this.#drafts.values()) draft.clear();
     this.#drafts.clear();
   }
 }

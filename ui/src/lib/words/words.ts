@@ -106,6 +106,7 @@ export function count(n: number, one: string, many = `${one}s`): string {
 /** `ot-safety-officer` as people write it: `OT safety officer`. */
 export function role(name: string): string {
   return name
+    .replace('on-call-', 'on\u2011call-')
     .split('-')
     .map((part) => (['ot', 'soc', 'ciso', 'it'].includes(part) ? part.toUpperCase() : part))
     .join(' ');

@@ -124,8 +124,7 @@ function briefing(
     assessed_at: minutes(-6),
     ...values,
   };
-  const { digests: _digests, raw: _raw, ...signed } = view;
-  view.raw = JSON.stringify(signed);
+  view.raw = JSON.stringify({ ...view, digests: undefined, raw: undefined });
   view.digests = [
     ...['briefing', 'proposal', 'targets', 'envelope', 'topology', 'neighbourhood'].map((name) => ({
       name,
