@@ -7,30 +7,49 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::Utc;
 use countersign_core::identifier::ProposalId;
+use countersign_core::proposal::ActionKind;
+use countersign_wire::client::QueueState;
 use countersign_wire::proposal::{ItemState, ProposalAnswer};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::demonstration::{say, tick};
 use crate::organisation;
 use crate::people::{BOARD, ON_CALL, OT_OFFICER, PEOPLE, PIN, SOC_LEAD};
+use crate::session::sign_in;
 use crate::setup::Northwind;
 use crate::story::first_authority;
 use crate::window::{Surroundings, console};
 
+/// What the rotation that forgets everybody is called here.
+const ROTATION: &str = "the credential rotation";
+
 /// How often the agent asks what became of its proposals.
 const AGENT_ASKS_EVERY: Duration = Duration::from_secs(1);
 
-/// Sets Northwind up in `folder`, leaves three proposals waiting, and opens the console until it is
-/// closed or Ctrl-C is pressed.
+/// Sets Northwind up in `folder`, or opens the one that is there, with proposals waiting, and opens
+/// the console until it is closed or Ctrl-C is pressed.
 ///
 /// # Errors
 /// Where Northwind cannot be set up or the console does not start.
 pub async fn attend(folder: &Path) -> anyhow::Result<()> {
-    let mut world = Northwind::start(folder).await?;
-    tick("backend up; everybody enrolled through genesis; envelope and topology imported");
-    first_authority(&world, &tick).await?;
-    let waiting = propose(&world).await?;
-    tick("the agent proposed three things that it may not do alone; they wait in the queue");
+    let mut world = if Northwind::lies_in(folder) {
+        let world = Northwind::reopen(folder).await?;
+        tick(
+            "backend up again, with the people, decisions and log of before; the systems are as at first",
+        );
+        world
+    } else {
+        let world = Northwind::start(folder).await?;
+        tick("backend up; everybody enrolled through genesis; envelope and topology imported");
+        first_authority(&world, &tick).await?;
+        world
+    };
+    let mut waiting = waiting(&world).await?;
+    if waiting.is_empty() {
+        waiting = propose(&world).await?;
+        tick("the agent proposed three things that it may not do alone; they wait in the queue");
+    }
     introduce(&world);
 
     let surroundings = Surroundings::of(&world, &folder.join("console"));
@@ -55,40 +74,66 @@ pub async fn attend(folder: &Path) -> anyhow::Result<()> {
     world.backend.stop().await
 }
 
-/// The agent's three proposals, and where each stood last.
+/// What waits from before.
+async fn waiting(world: &Northwind) -> anyhow::Result<Vec<Proposed>> {
+    let reader = sign_in(&world.client, &world.keys, SOC_LEAD).await?;
+    let queue = reader.queue_page(QueueState::Open, None).await?;
+    Ok(queue
+        .items
+        .into_iter()
+        .map(|item| Proposed {
+            name: item.title,
+            id: item.id,
+            state: item.state,
+            rotation: item.action == ActionKind::CredentialRotate && item.supersedes.is_none(),
+        })
+        .collect())
+}
+
+/// Has the agent propose three things.
 async fn propose(world: &Northwind) -> anyhow::Result<Vec<Proposed>> {
     let now = Utc::now();
-    let mut waiting = Vec::new();
-    for (name, proposal) in [
-        (
-            "the credential rotation",
-            organisation::scenario_b(now, None),
-        ),
+    let mut proposed = Vec::new();
+    for (name, mut proposal) in [
+        (ROTATION, organisation::scenario_b(now, None)),
         ("the network block", organisation::scenario_c(now)),
         ("the patch of 1,240 hosts", organisation::scenario_a(now)),
     ] {
-        waiting.push(Proposed::new(name, &world.agent.propose(&proposal).await?)?);
+        // Another time these are other proposals, not those of before sent again.
+        rename(&mut proposal, &format!("{name} {}", now.timestamp()));
+        let answer = world.agent.propose(&proposal).await?;
+        proposed.push(Proposed::new(name, &answer)?);
     }
-    Ok(waiting)
+    Ok(proposed)
+}
+
+/// Gives a proposal an idempotency key of its own.
+fn rename(proposal: &mut Value, key: &str) {
+    if let Some(members) = proposal.as_object_mut() {
+        members.insert("idempotency_key".to_owned(), json!(key));
+    }
 }
 
 /// What the agent proposed, and what it was told last.
 #[derive(Debug)]
 struct Proposed {
-    name: &'static str,
+    name: String,
     id: ProposalId,
     state: ItemState,
+    /// Whether it is the rotation that forgets everybody.
+    rotation: bool,
 }
 
 impl Proposed {
-    fn new(name: &'static str, answer: &ProposalAnswer) -> anyhow::Result<Self> {
+    fn new(name: &str, answer: &ProposalAnswer) -> anyhow::Result<Self> {
         Ok(Self {
-            name,
+            name: name.to_owned(),
             id: answer
                 .id
                 .clone()
                 .context("an accepted proposal has an id")?,
             state: answer.state,
+            rotation: name == ROTATION,
         })
     }
 }
@@ -113,8 +158,9 @@ async fn obey(world: &Northwind, mut proposed: Vec<Proposed>) -> std::convert::I
                 word(answer.state),
                 answer.message
             ));
-            if answer.state == ItemState::Rejected && item.name == "the credential rotation" {
-                let proposal = organisation::scenario_b(Utc::now(), Some(item.id.as_str()));
+            if answer.state == ItemState::Rejected && item.rotation {
+                let mut proposal = organisation::scenario_b(Utc::now(), Some(item.id.as_str()));
+                rename(&mut proposal, &format!("instead of {}", item.id));
                 if let Ok(answer) = world.agent.propose(&proposal).await
                     && let Ok(next) = Proposed::new("the rotation for all 14 servers", &answer)
                 {

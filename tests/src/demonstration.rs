@@ -30,9 +30,9 @@ pub async fn run(out: &Path, data: Option<&Path>, audience: Audience) -> anyhow:
     let fresh = tempfile::tempdir()?;
     let folder = data.unwrap_or(fresh.path());
     ensure!(
-        !folder.join("backend").exists(),
-        "`{}` holds a Northwind already, whose systems ended with the program that played them; name \
-         a new folder with --data, or remove that one",
+        audience == Audience::Person || !Northwind::lies_in(folder),
+        "`{}` holds a Northwind already, and the story is told from the beginning; name a new folder \
+         with --data, or remove that one",
         folder.display()
     );
     std::fs::create_dir_all(folder)?;

@@ -10,6 +10,7 @@ use countersign_wire::client::Client;
 use countersign_wire::registry::{
     RecordOutcome, RegisterAgent, RegisterDetection, RegisterSource, SendSignal,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
@@ -66,20 +67,84 @@ impl Northwind {
 
         let genesis = enrol(folder, &terminal, &backend, &keys).await?;
         let envelope = import(folder, &terminal, &backend).await?;
-        let agent = register(&client, &operator, &keys).await?;
+        let agent_secret = register(&client, &operator, &keys).await?;
+        let kept = Kept {
+            genesis,
+            envelope,
+            agent_secret,
+        };
+        std::fs::write(folder.join(KEPT), serde_json::to_vec_pretty(&kept)?)?;
         Ok(Self {
             systems,
             backend,
             keys,
             keys_folder,
-            agent,
+            agent: Agent::new(client.with_bearer(&kept.agent_secret)?),
             terminal,
             operator,
             client,
-            genesis,
-            envelope,
+            genesis: kept.genesis,
+            envelope: kept.envelope,
         })
     }
+
+    /// Whether one was started in `folder` before.
+    #[must_use]
+    pub fn lies_in(folder: &Path) -> bool {
+        folder.join("backend").exists()
+    }
+
+    /// Opens the one that was started in `folder` before: its people, keys, decisions and log. Its
+    /// systems are as at first, for they ended with the program that played them.
+    ///
+    /// # Errors
+    /// Where it was not started to its end, or does not start again.
+    pub async fn reopen(folder: &Path) -> anyhow::Result<Self> {
+        let kept: Kept = std::fs::read(folder.join(KEPT))
+            .map_err(anyhow::Error::from)
+            .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
+            .with_context(|| {
+                format!(
+                    "`{}` holds a Northwind that was not set up to its end; remove it, or name another \
+                     folder with --data",
+                    folder.display()
+                )
+            })?;
+        let systems = SystemsServer::start().await?;
+        let keys_folder = folder.join("demonstration-keys");
+        let keys = KeyRing::open(&keys_folder)?;
+        let backend = Backend::start(&folder.join("backend"), &systems.base()).await?;
+        let terminal = Terminal {
+            keys: keys_folder.clone(),
+            home: folder.join("terminal"),
+            url: backend.url.clone(),
+        };
+        let client = Client::new(&backend.url)?;
+        Ok(Self {
+            systems,
+            keys,
+            keys_folder,
+            agent: Agent::new(client.with_bearer(&kept.agent_secret)?),
+            terminal,
+            operator: client.with_bearer(&backend.operator_token)?,
+            client,
+            backend,
+            genesis: kept.genesis,
+            envelope: kept.envelope,
+        })
+    }
+}
+
+/// The file in which [`Kept`] lies.
+const KEPT: &str = "northwind.json";
+
+/// What must be known to open a Northwind again. Demonstrations only: a true agent keeps its secret
+/// to itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    genesis: String,
+    envelope: String,
+    agent_secret: String,
 }
 
 async fn enrol(
@@ -130,7 +195,8 @@ async fn import(folder: &Path, terminal: &Terminal, backend: &Backend) -> anyhow
     text(&printed, "digest")
 }
 
-async fn register(client: &Client, operator: &Client, keys: &KeyRing) -> anyhow::Result<Agent> {
+/// Registers agent, sources and detection rules; gives the agent's secret.
+async fn register(client: &Client, operator: &Client, keys: &KeyRing) -> anyhow::Result<String> {
     let agent_id = AgentId::new(AGENT)?;
     let secret = operator
         .register_agent(&RegisterAgent {
@@ -195,7 +261,7 @@ async fn register(client: &Client, operator: &Client, keys: &KeyRing) -> anyhow:
             observed_at: Utc::now() - Duration::minutes(2),
         })
         .await?;
-    Ok(Agent::new(client.with_bearer(&secret)?))
+    Ok(secret)
 }
 
 /// A path as an argument.

@@ -103,7 +103,9 @@ impl Window {
         for pressed in keys {
             self.press(&[pressed]).await?;
         }
-        self.wait_for_attribute(row, "data-current", "true").await
+        self.wait_for_attribute(row, "data-current", "true").await?;
+        // Enter opens what has the keyboard, which follows a frame later.
+        self.wait_for_focus(row).await
     }
 
     /// Writes the reasons, chooses the risk, ticks what was seen.
