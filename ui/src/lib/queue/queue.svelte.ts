@@ -72,7 +72,7 @@ export class Queue {
 
   /** Moves the cursor and says where it is now. */
   move(by: number): number {
-    const at = this.cursor === null ? 0 : this.index + by;
+    const at = this.cursor === null && Math.abs(by) === 1 ? 0 : this.index + by;
     const index = Math.min(Math.max(at, 0), Math.max(this.open.length - 1, 0));
     this.cursor = this.open[index]?.id ?? null;
     return index;
