@@ -200,7 +200,7 @@ fn check_authority(
                     rejection.number
                 ));
             }
-            check_not_voided(case, decided.decisions(), index)?;
+            check_not_voided(case, item, &named, index)?;
             let decisions: Vec<VerifiedDecision> = named
                 .iter()
                 .map(|recorded| recorded.decision.clone())
@@ -231,18 +231,24 @@ fn check_authority(
     }
 }
 
-/// That no entry before the start voids one of these decisions.
+/// That no entry between a decision and the start voids it.
 fn check_not_voided(
     case: &Case<'_>,
-    decisions: &BTreeSet<Digest>,
+    item: &Item,
+    named: &[&Recorded],
     start: u64,
 ) -> Result<(), String> {
-    for (index, logged) in case.log.entries.range(..start) {
+    let first = named
+        .iter()
+        .map(|recorded| recorded.index)
+        .min()
+        .unwrap_or(start);
+    for (index, logged) in case.log.entries.range(first..start) {
         if logged.entry.kind != EntryKind::ApprovalVoided {
             continue;
         }
         let voided: ApprovalVoided = logged.entry.body().map_err(|error| error.to_string())?;
-        if !voided.decisions.is_disjoint(decisions) {
+        if voided.item == item.briefing.item {
             return Err(format!(
                 "entry {index} of the log had voided an approval before it ran"
             ));

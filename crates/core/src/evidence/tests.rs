@@ -450,8 +450,8 @@ fn a_voided_approval_lets_nothing_run() {
     ];
     let voided = ApprovalVoided {
         item: story.fixture.briefing.item.clone(),
-        decisions: BTreeSet::from([decisions[1]]),
-        reasons: vec!["the scope is larger now".to_owned()],
+        operation: None,
+        reason: "the scope is larger now".to_owned(),
     };
     story.log(&Entry::of(at(NOW), &voided).unwrap());
     story.operate(&decisions, &["web-1", "web-2"], "web-1");

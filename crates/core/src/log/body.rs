@@ -1,6 +1,6 @@
 //! The bodies of those entries that an auditor re-checks offline, or that AG-706 4.8 asks for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -150,100 +150,18 @@ impl Body for DecisionRecorded {
     }
 }
 
-/// A decision of a recognised approver was refused; it changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DecisionRefused {
-    /// The stable code, such as that of a [`DecisionError`](crate::decision::DecisionError).
-    pub code: String,
-    /// Who sent it: the approver of the session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approver: Option<ApproverId>,
-    /// Digest of the bytes sent as its statement.
-    pub decision: Digest,
-    /// The item it was sent for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<ProposalId>,
-    /// The operation it was sent for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<OperationId>,
-    /// The envelope it was sent for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub envelope: Option<Digest>,
-}
-
-impl Body for DecisionRefused {
-    fn kind(&self) -> EntryKind {
-        EntryKind::DecisionRefused
-    }
-}
-
-/// Refusals of callers whom nothing identifies, added up so that they cannot flood the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RefusalsAggregated {
-    /// First instant counted.
-    pub from: DateTime<Utc>,
-    /// First instant not counted.
-    pub until: DateTime<Utc>,
-    /// How many, by code.
-    pub counts: BTreeMap<String, u64>,
-}
-
-impl Body for RefusalsAggregated {
-    fn kind(&self) -> EntryKind {
-        EntryKind::RefusalsAggregated
-    }
-}
-
-/// An item left the queue without being carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ItemClosed {
-    /// The item.
-    pub item: ProposalId,
-    /// How; each of them tells the agent to stop.
-    pub closed: Closed,
-    /// Digest of the decision that closed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<Digest>,
-    /// The item that replaces it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub superseded_by: Option<ProposalId>,
-}
-
-/// How an item left the queue (DESIGN §6.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Closed {
-    /// An eligible approver said no.
-    Rejected,
-    /// An eligible approver asked for a change.
-    Returned,
-    /// An approver took back an approval of their own.
-    Withdrawn,
-    /// Nobody decided in time.
-    Expired,
-    /// A later proposal replaces it.
-    Superseded,
-}
-
-impl Body for ItemClosed {
-    fn kind(&self) -> EntryKind {
-        EntryKind::ItemClosed
-    }
-}
-
-/// Approvals that no longer hold: what they approved is not what would happen now (DESIGN §6.5).
+/// The approvals of an item recorded before this no longer hold: what they approved is not what
+/// would happen now (DESIGN §6.5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalVoided {
-    /// The item, which is open again.
+    /// The item.
     pub item: ProposalId,
-    /// Digests of the decisions voided, sorted.
-    pub decisions: BTreeSet<Digest>,
+    /// The operation that this stopped, where one had begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
     /// Why, in words.
-    pub reasons: Vec<String>,
+    pub reason: String,
 }
 
 impl Body for ApprovalVoided {
