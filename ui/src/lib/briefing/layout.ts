@@ -69,5 +69,5 @@ export function layoutOf(graph: GraphView): Layout {
 
 /** Height of the picture on the screen. */
 export function height(laid: Layout): number {
-  return Math.max(180, Math.min(ROOM_PX.height, laid.height_px * scale(laid)) + 64);
+  return Math.max(180, Math.min(ROOM_PX.height, laid.height_px * scale(laid)) + 72);
 }
