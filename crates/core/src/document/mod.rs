@@ -173,10 +173,9 @@ fn tree<'t>(kind: Kind, bytes: &'t [u8], found: &mut Found) -> Option<Node<'t>> 
             Place::START,
             "too-large",
             format!(
-                "{} bytes; the limit for a document of this kind ({}) is {}",
-                bytes.len(),
-                kind.as_str(),
-                limits.bytes_max
+                "more than {} bytes; that is the limit for this kind of document ({})",
+                limits.bytes_max,
+                kind.as_str()
             ),
             "make the document smaller",
         );

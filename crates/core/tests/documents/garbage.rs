@@ -119,6 +119,45 @@ fn many_values_within_a_document() {
     refused_soon("one long text", wide.as_bytes());
 }
 
+/// Optimised, the size of a real one; unoptimised, a tenth, which a quadratic reader would not
+/// finish either.
+const SYSTEMS: u64 = if cfg!(debug_assertions) {
+    10_000
+} else {
+    100_000
+};
+
+#[test]
+fn a_topology_of_real_size_is_read_soon() {
+    let mut text = String::from(
+        "schema: countersign/topology/v1\nobserved_at: 2026-11-24T01:30:00Z\nsource: cmdb\nsystems:\n",
+    );
+    for i in 0..SYSTEMS {
+        let (a, b, c) = (i >> 16, (i >> 8) & 255, i & 255);
+        text.push_str(&format!(
+            "  - {{ id: host-{i}, class: linux-server, tier: non-critical, addresses: [10.{a}.{b}.{c}], labels: {{ env: prod }}, redundancy: {{ group: g{}, min_healthy: 1 }} }}\n",
+            i / 10
+        ));
+    }
+    for i in 0..SYSTEMS / 400 {
+        let (a, b) = (i >> 8, i & 255);
+        text.push_str(&format!(
+            "  - {{ id: seg-{i}, class: network-segment, tier: non-critical, cidr: 10.{a}.{b}.0/24 }}\n"
+        ));
+    }
+    text.push_str("dependencies:\n");
+    for i in 0..SYSTEMS * 5 {
+        let (from, to) = (i % SYSTEMS, (i * 7919 + i / SYSTEMS) % SYSTEMS);
+        text.push_str(&format!(
+            "  - {{ from: host-{from}, to: host-{to}, kind: runtime, strength: hard }}\n"
+        ));
+    }
+    let start = Instant::now();
+    let checked = document::topology(&text).unwrap();
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    assert_eq!(checked.document.dependencies.len() as u64, SYSTEMS * 5);
+}
+
 #[test]
 fn a_billion_laughs() {
     let mut text = String::from("a0: &a0 [lol, lol, lol]\n");

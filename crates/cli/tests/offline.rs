@@ -1,0 +1,156 @@
+//! `countersignctl` offline: what it prints, where it complains and how it exits.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const NOW: &str = "2026-11-24T02:20:00Z";
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../core/tests/examples")
+        .join(name)
+}
+
+fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_countersignctl"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
+}
+
+/// Assesses the patch of the examples, with `topology` and `now` instead of their own.
+fn assess(topology: &Path, now: &str, more: &[&str]) -> Output {
+    let path = |path: &Path| path.display().to_string();
+    let mut arguments = vec![
+        "assess".to_owned(),
+        "--envelope".to_owned(),
+        path(&example("envelope.yaml")),
+        "--topology".to_owned(),
+        path(topology),
+        "--proposal".to_owned(),
+        path(&example("proposal-patch.json")),
+        "--now".to_owned(),
+        now.to_owned(),
+    ];
+    arguments.extend(more.iter().map(|&a| a.to_owned()));
+    run(&arguments)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn json_is_exactly_one_object_on_the_standard_output() {
+    let output = assess(&example("topology.yaml"), NOW, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let assessment: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(assessment["verdict"], "needs_approval");
+    assert_eq!(assessment["rule"], "routine-patch");
+    assert_eq!(assessment["scope"]["systems"], 3);
+    assert_eq!(assessment["findings"].as_array().unwrap().len(), 12);
+    assert!(text(&output.stderr).contains("topology.yaml:20:52: warning[segment-below-inside]"));
+}
+
+#[test]
+fn a_refusal_is_an_assessment_too() {
+    let output = assess(
+        &example("topology.yaml"),
+        "2026-12-24T00:00:00Z",
+        &["--json"],
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let assessment: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(assessment["verdict"], "refused");
+}
+
+#[test]
+fn without_json_a_person_reads_the_verdict_first() {
+    let output = assess(&example("topology.yaml"), NOW, &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let report = text(&output.stdout);
+    assert!(report.starts_with("NEEDS APPROVAL"), "{report}");
+    for part in [
+        "quorum: 1 approver",
+        "Why it does not run alone:",
+        "Findings:",
+        "Impact",
+    ] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+}
+
+#[test]
+fn an_invalid_document_is_shown_with_its_line_and_nothing_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("topology.yaml");
+    let valid = fs::read_to_string(example("topology.yaml")).unwrap();
+    fs::write(&path, valid.replace("to: scada-1,", "to: scada-9,")).unwrap();
+    for more in [&["--json"][..], &[]] {
+        let output = assess(&path, NOW, more);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(text(&output.stdout), "");
+        let complaint = text(&output.stderr);
+        for part in [
+            "dangling-reference",
+            "there is no system or service `scada-9`",
+            "topology.yaml:33:28]",
+            "{ from: plc-1,     to: scada-9,",
+            "help: correct the name",
+        ] {
+            assert!(complaint.contains(part), "`{part}` in\n{complaint}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_exits_with_2() {
+    for (output, part) in [
+        (
+            assess(Path::new("no-such-file.yaml"), NOW, &["--json"]),
+            "`no-such-file.yaml` cannot be read",
+        ),
+        (
+            assess(&example("topology.yaml"), "yesterday", &["--json"]),
+            "2026-11-24T02:20:00Z",
+        ),
+        (run(&["assess"]), "--envelope"),
+        (run(&["no-such-command"]), "no-such-command"),
+    ] {
+        assert_eq!(output.status.code(), Some(2), "{part}");
+        assert_eq!(text(&output.stdout), "");
+        assert!(
+            text(&output.stderr).contains(part),
+            "{part}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn ten_megabytes_of_garbage_are_refused_as_every_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("garbage");
+    fs::write(&path, vec![0xff_u8; 10 << 20]).unwrap();
+    for kind in ["envelope", "topology", "proposal", "history"] {
+        let output = run(&["lint", "--kind", kind, path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2), "{kind}");
+        assert!(output.stderr.len() < 10_000, "{kind}");
+    }
+}
+
+#[test]
+fn every_kind_has_a_schema() {
+    for kind in ["envelope", "topology", "proposal", "history"] {
+        let output = run(&["schema", kind]);
+        assert_eq!(output.status.code(), Some(0), "{kind}");
+        let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(schema["type"], "object", "{kind}");
+    }
+}
