@@ -12,8 +12,7 @@ use crate::queue::DecisionSummary;
 /// `GET /v1/operations/{id}` (session). `GET /v1/operations` lists [`OperationSummary`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
-    /// In short.
-    #[serde(flatten)]
+    /// In short. Not flattened: both have `systems`.
     pub summary: OperationSummary,
     /// Every system, in the order of the rollout.
     pub systems: Vec<OperationSystem>,

@@ -6,7 +6,7 @@ mod deployment;
 mod documents;
 mod drills;
 mod events;
-//TMP mod evidence;
+mod evidence;
 mod genesis;
 mod operations;
 mod proposals;
@@ -75,7 +75,7 @@ pub fn router(backend: Arc<Backend>) -> Router {
         .route("/v1/operations", get(operations::list))
         .route("/v1/operations/{id}", get(operations::operation))
         .route("/v1/drills", post(drills::start))
-        //TMP .route("/v1/evidence/{id}", get(evidence::export))
+        .route("/v1/evidence/{id}", get(evidence::export))
         .route("/v1/events", get(events::stream))
         .route("/log/checkpoint", get(checkpoints::checkpoint))
         .route("/log/tile/{*path}", get(checkpoints::tile))
