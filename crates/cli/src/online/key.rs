@@ -1,7 +1,7 @@
 //! The key at the terminal: which one, its PIN, its touch.
 
 use std::io::{self, BufRead as _};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use clap::Args;
@@ -65,7 +65,7 @@ impl KeyArguments {
             complain(&format!("{}: it signs nothing real", key.label()));
         }
         let pin = if self.pin_stdin {
-            Some(first_line()?)
+            Some(pin_from_stdin()?)
         } else {
             None
         };
@@ -114,13 +114,20 @@ impl KeyArguments {
     }
 }
 
-fn first_line() -> Result<String, Failure> {
+/// The first line of standard input, read once for every key of this run.
+fn pin_from_stdin() -> Result<String, Failure> {
+    static PIN: OnceLock<String> = OnceLock::new();
+    if let Some(pin) = PIN.get() {
+        return Ok(pin.clone());
+    }
     let mut line = String::new();
     io::stdin()
         .lock()
         .read_line(&mut line)
         .map_err(|error| Failure::refused("no_pin", error))?;
-    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+    Ok(PIN
+        .get_or_init(|| line.trim_end_matches(['\n', '\r']).to_owned())
+        .clone())
 }
 
 impl Hand {
