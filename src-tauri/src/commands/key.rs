@@ -41,5 +41,5 @@ pub async fn cancel_key(console: State<'_, Console>) -> Result<(), Problem> {
 /// Where none does.
 #[tauri::command]
 pub async fn touch_demonstration_key(console: State<'_, Console>) -> Result<(), Problem> {
-    console.touch_demonstration_key()
+    console.touch_demonstration_key().await
 }

@@ -29,3 +29,6 @@ pub fn handler<R: Runtime>() -> impl Fn(Invoke<R>) -> bool + Send + Sync + 'stat
         deciding::decide,
     ]
 }
+
+#[cfg(test)]
+mod tests;

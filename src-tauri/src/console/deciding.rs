@@ -14,7 +14,7 @@ use countersign_wire::client::review::Reviewed;
 use countersign_wire::operation::Operation;
 use countersign_wire::problem::Problem;
 use countersign_wire::queue::QueueItem;
-use countersign_wire::view::{DecideOutcome, DecideRequest, DecisionPreview, MayView};
+use countersign_wire::view::{DecideOutcome, DecideRequest, DecisionPreview, FindingView, MayView};
 use serde::de::DeserializeOwned;
 
 use super::looking::identifier;
@@ -181,6 +181,9 @@ impl Console {
                 } else {
                     view.may_reject
                 })?;
+                if approves {
+                    acknowledged(&view.blocking, &reasons)?;
+                }
                 self.noticing(
                     Prepared::for_item(&signed_in.client, *reviewed, choice, reasons, decider)
                         .await,
@@ -212,6 +215,31 @@ impl Console {
             }
         }
     }
+}
+
+/// An approval says of everything that blocks that it was seen.
+fn acknowledged(blocking: &[FindingView], reasons: &Reasons) -> Result<(), Problem> {
+    let seen: BTreeSet<&str> = reasons
+        .acknowledged
+        .iter()
+        .map(|clause| briefing::clause(*clause))
+        .collect();
+    let missing: Vec<&str> = blocking
+        .iter()
+        .map(|finding| finding.clause.as_str())
+        .filter(|clause| !seen.contains(clause))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(problem(
+        "acknowledgement_missing",
+        "a finding was not acknowledged",
+        format!(
+            "say that you have seen what blocks it: {}",
+            missing.join(", ")
+        ),
+    ))
 }
 
 fn permitted(may: MayView) -> Result<(), Problem> {

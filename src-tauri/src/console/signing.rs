@@ -27,6 +27,10 @@ const INSERT_EVERY: Duration = Duration::from_millis(500);
 const PIN_LIMIT: Duration = Duration::from_secs(180);
 /// Longest wait for the touch; shorter than the backend's patience with the time in the statement.
 const TOUCH_LIMIT: Duration = Duration::from_secs(45);
+/// How long a finger rests on a demonstration key: it says that it waits a moment before it does.
+const FINGER_LIMIT: Duration = Duration::from_secs(1);
+/// How often the key is touched meanwhile.
+const FINGER_EVERY: Duration = Duration::from_millis(10);
 /// Attempts at the PIN; keys block themselves after eight.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -120,8 +124,7 @@ impl Console {
             message: None,
         };
         for _ in 0..ATTEMPTS_MAX {
-            self.tell(Event::Key(prompt));
-            let pin = self.wait_for_pin(&turn.cancel).await?;
+            let pin = self.wait_for_pin(prompt, &turn.cancel).await?;
             self.tell(Event::Key(KeyStage::Working));
             let (made, challenge) = make(Utc::now().trunc_subsecs(3))?;
             match self
@@ -179,11 +182,17 @@ impl Console {
             .map_err(|error| key_problem(&KeyError::transport(error)))
     }
 
-    async fn wait_for_pin(&self, cancel: &Cancel) -> Result<Zeroizing<String>, Problem> {
+    async fn wait_for_pin(
+        &self,
+        prompt: KeyStage,
+        cancel: &Cancel,
+    ) -> Result<Zeroizing<String>, Problem> {
         let (send, pin) = oneshot::channel();
         if let Some(active) = self.inner.signing.active().as_mut() {
             active.pin = Some(send);
         }
+        // Only now: the answer may come at once.
+        self.tell(Event::Key(prompt));
         tokio::select! {
             pin = pin => pin.map_err(|_| key_problem(&KeyError::Cancelled)),
             () = cancel.asked() => Err(key_problem(&KeyError::Cancelled)),
@@ -252,23 +261,29 @@ impl Console {
     ///
     /// # Errors
     /// Where none does.
-    pub fn touch_demonstration_key(&self) -> Result<(), Problem> {
-        let key = self
-            .inner
-            .signing
-            .active()
-            .as_ref()
-            .map(|active| active.key.clone());
-        let touched = key.is_some_and(|key| self.inner.parts.keys.touch(&key));
-        if touched {
-            Ok(())
-        } else {
-            Err(problem(
-                "no_touch_wanted",
-                "no touch is wanted",
-                "no demonstration key waits for a touch",
-            ))
+    pub async fn touch_demonstration_key(&self) -> Result<(), Problem> {
+        let deadline = tokio::time::Instant::now() + FINGER_LIMIT;
+        loop {
+            let key = self
+                .inner
+                .signing
+                .active()
+                .as_ref()
+                .map(|active| active.key.clone());
+            let Some(key) = key else { break };
+            if self.inner.parts.keys.touch(&key) {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                break;
+            }
+            tokio::time::sleep(FINGER_EVERY).await;
         }
+        Err(problem(
+            "no_touch_wanted",
+            "no touch is wanted",
+            "no demonstration key waits for a touch",
+        ))
     }
 }
 

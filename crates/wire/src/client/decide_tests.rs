@@ -162,8 +162,8 @@ impl Backend {
         Checkpoint::new(&deployment(), self.leaves.len() as u64, root).sign(&log_key())
     }
 
-    fn decide(&mut self, submit: SubmitDecision) -> Result<serde_json::Value, Problem> {
-        let refuse = |code: &str| Problem::new(code, 422, "refused", "");
+    fn decide(&mut self, submit: SubmitDecision) -> Result<serde_json::Value, Box<Problem>> {
+        let refuse = |code: &str| Box::new(Problem::new(code, 422, "refused", ""));
         let roster = Roster::from_genesis(&genesis()).unwrap();
         let decision = UnverifiedDecision {
             statement: submit.statement.0.clone(),

@@ -1,8 +1,10 @@
 //! Requests and bounded answers.
 
-use std::sync::Once;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
+use countersign_core::identifier::Digest;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
@@ -17,6 +19,8 @@ const ANSWER_BYTES_MAX: u64 = 32 << 20;
 const DOCUMENT_BYTES_MAX: u64 = 64 << 20;
 /// The longest problem, bytes.
 const PROBLEM_BYTES_MAX: u64 = 1 << 20;
+/// Documents that are kept to be read again.
+const DOCUMENTS_MAX: usize = 4;
 /// Longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Longest wait for a whole answer.
@@ -28,7 +32,12 @@ pub struct Client {
     base: Url,
     http: reqwest::Client,
     bearer: Option<HeaderValue>,
+    documents: Arc<Mutex<Documents>>,
 }
+
+/// Documents fetched lately. A digest names one document for ever, whoever asks.
+#[derive(Default)]
+struct Documents(VecDeque<(Digest, Vec<u8>)>);
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -62,6 +71,7 @@ impl Client {
             base,
             http,
             bearer: None,
+            documents: Arc::default(),
         })
     }
 
@@ -92,6 +102,32 @@ impl Client {
     #[must_use]
     pub fn base_url(&self) -> &str {
         self.base.as_str()
+    }
+
+    /// A document fetched lately.
+    pub(super) fn known(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let documents = self
+            .documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        documents
+            .0
+            .iter()
+            .find(|(known, _)| known == digest)
+            .map(|(_, bytes)| bytes.clone())
+    }
+
+    /// Remembers a document that was checked against its digest.
+    pub(super) fn remember(&self, digest: Digest, bytes: &[u8]) {
+        let mut documents = self
+            .documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        documents.0.retain(|(known, _)| *known != digest);
+        documents.0.push_back((digest, bytes.to_vec()));
+        if documents.0.len() > DOCUMENTS_MAX {
+            documents.0.pop_front();
+        }
     }
 
     /// A request for the path of these segments, which are escaped.

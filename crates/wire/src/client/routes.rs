@@ -248,16 +248,19 @@ impl Client {
     }
 
     async fn document(&self, of: &str, digest: &Digest) -> Result<Vec<u8>, ClientError> {
+        if let Some(bytes) = self.known(digest) {
+            return Ok(bytes);
+        }
         let bytes = self.get(&["v1", of, &digest.to_string()])?.bytes().await?;
         let got = Digest::of(&bytes);
-        if got == *digest {
-            Ok(bytes)
-        } else {
-            Err(ClientError::OtherDocument {
+        if got != *digest {
+            return Err(ClientError::OtherDocument {
                 wanted: *digest,
                 got,
-            })
+            });
         }
+        self.remember(*digest, &bytes);
+        Ok(bytes)
     }
 }
 
