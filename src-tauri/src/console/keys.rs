@@ -38,7 +38,7 @@ impl KeySource for Hardware {
     fn present(&self) -> Vec<Arc<dyn HardwareKey>> {
         let present = countersign_hardware_key::present_keys();
         for problem in &present.problems {
-            tracing::info!(%problem, "some keys may not be seen");
+            tracing::debug!(%problem, "some keys may not be seen");
         }
         present.keys.into_iter().map(Arc::from).collect()
     }
