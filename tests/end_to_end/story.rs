@@ -24,7 +24,6 @@ async fn it_is_told_at_the_terminal() -> anyhow::Result<()> {
         ("approve", SOC_LEAD),
         ("reject", OT_OFFICER),
         ("approve", ON_CALL),
-        ("approve", ON_CALL),
         ("roll_back", SOC_LEAD),
     ]);
     assert_eq!(decided, expected);

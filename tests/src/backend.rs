@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::people::PIN;
+
 /// The folder with the programs of this build: where this test or program itself lies.
 ///
 /// # Errors
@@ -198,10 +200,7 @@ impl Terminal {
             .spawn()
             .context("countersignctl does not start")?;
         if let Some(mut stdin) = child.stdin.take() {
-            stdin
-                .write_all(format!("{}\n", crate::people::PIN).as_bytes())
-                .await
-                .ok();
+            stdin.write_all(format!("{PIN}\n").as_bytes()).await.ok();
         }
         Ok(child.wait_with_output().await?)
     }

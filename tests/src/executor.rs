@@ -2,7 +2,7 @@
 //! object on standard output. It carries actions out on the [`crate::systems`] server.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
 use countersign_core::proposal::{Action, CredentialRotateParameters, PatchParameters};
@@ -37,10 +37,11 @@ enum Verb {
 /// # Errors
 /// Where the request is malformed or a system does not answer; the text goes to standard error.
 pub async fn run(systems: &str) -> anyhow::Result<()> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text)?;
-    let request: Request =
-        serde_json::from_str(&text).context("the request on standard input is malformed")?;
+    let mut requests = serde_json::Deserializer::from_reader(std::io::stdin().lock()).into_iter();
+    let request: Request = requests
+        .next()
+        .context("there is no request on standard input")?
+        .context("the request on standard input is malformed")?;
     let answer = serve(systems, request).await?;
     let mut out = std::io::stdout();
     serde_json::to_writer(&mut out, &answer)?;
@@ -53,10 +54,7 @@ async fn serve(base: &str, request: Request) -> anyhow::Result<Value> {
         return Ok(json!({ "ok": true, "steps": steps(&request.action)? }));
     }
     let system = request.system.context("the request names no system")?;
-    let client = Systems {
-        base,
-        http: reqwest::Client::new(),
-    };
+    let client = Systems { base, http: http() };
     let states = client.states(&reached(&request.action, &system)?).await?;
     match request.verb {
         Verb::Plan => bail!("a plan was served already"),
@@ -77,6 +75,13 @@ async fn serve(base: &str, request: Request) -> anyhow::Result<Value> {
             Ok(json!({ "ok": true, "message": "as it was before" }))
         }
     }
+}
+
+/// A client for plain HTTP. reqwest wants a cryptography provider chosen before it makes one.
+fn http() -> reqwest::Client {
+    // It is an error only where one was chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 /// What the demonstration can carry out.

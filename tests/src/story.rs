@@ -1,5 +1,6 @@
 //! The story: AG-706's three scenarios, from the agent's proposal to verified evidence.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use chrono::Utc;
 use countersign_core::assessment::Verdict;
 use countersign_core::identifier::{OperationId, ProposalId};
 use countersign_core::topology::Tier;
-use countersign_wire::operation::{Operation, OperationState, SystemPhase};
+use countersign_wire::operation::{AuthorityKind, Operation, OperationState, SystemPhase};
 use countersign_wire::proposal::{ItemState, ProposalAnswer};
 use countersign_wire::registry::{EnvelopeState, StartDrill};
 use serde_json::json;
@@ -392,6 +393,7 @@ pub async fn evidence(
     tell: &Tell<'_>,
 ) -> anyhow::Result<Vec<Verified>> {
     let mut verified: Vec<Verified> = Vec::new();
+    let mut statements: BTreeSet<Vec<u8>> = BTreeSet::new();
     for (id, expected) in decided {
         let into = folder.join(id);
         let reader = ["--as", SOC_LEAD, "--key", SOC_LEAD, "--pin-stdin"];
@@ -406,9 +408,13 @@ pub async fn evidence(
         let found = verify_with_openssh(id, &into).await?;
         ensure!(
             found.len() == *expected,
-            "{id} has the decisions {found:?}, not {expected} of them"
+            "{id} has {} decisions, not {expected}",
+            found.len()
         );
-        verified.extend(found);
+        verified.extend(found.into_iter().filter_map(|(statement, decision)| {
+            // Twice exported is once decided.
+            statements.insert(statement).then_some(decision)
+        }));
     }
     tell(&format!(
         "evidence of {} things with {} decisions verified by countersignctl verify and by stock ssh-keygen -Y verify",
@@ -419,15 +425,20 @@ pub async fn evidence(
 }
 
 /// Runs `ssh-keygen -Y verify` on every decision of an evidence folder, as its README says.
-async fn verify_with_openssh(about: &str, folder: &Path) -> anyhow::Result<Vec<Verified>> {
+/// Gives each with its statement.
+async fn verify_with_openssh(
+    about: &str,
+    folder: &Path,
+) -> anyhow::Result<Vec<(Vec<u8>, Verified)>> {
     let mut verified = Vec::new();
     let mut decisions: Vec<PathBuf> = std::fs::read_dir(folder.join("decisions"))?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
     decisions.sort();
     for decision in decisions {
-        let statement = decision.join("statement.json");
-        let signed: serde_json::Value = serde_json::from_slice(&std::fs::read(&statement)?)?;
+        let file = decision.join("statement.json");
+        let statement = std::fs::read(&file)?;
+        let signed: serde_json::Value = serde_json::from_slice(&statement)?;
         let said = |name: &str| {
             signed
                 .pointer(&format!("/predicate/{name}"))
@@ -449,7 +460,7 @@ async fn verify_with_openssh(about: &str, folder: &Path) -> anyhow::Result<Vec<V
             ])
             .args(["-I", &approver])
             .current_dir(&decision)
-            .stdin(Stdio::from(std::fs::File::open(&statement)?))
+            .stdin(Stdio::from(std::fs::File::open(&file)?))
             .output()
             .await
             .context("ssh-keygen does not start; it comes with OpenSSH")?;
@@ -460,11 +471,12 @@ async fn verify_with_openssh(about: &str, folder: &Path) -> anyhow::Result<Vec<V
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        verified.push(Verified {
+        let found = Verified {
             about: about.to_owned(),
             kind: said("kind")?,
             approver,
-        });
+        };
+        verified.push((statement, found));
     }
     Ok(verified)
 }
@@ -517,7 +529,25 @@ async fn wait_for_operation(
         if operation.summary.state == wanted {
             return Ok(operation);
         }
-        last = Some(operation.summary.state);
+        let (state, trip) = (operation.summary.state, operation.trip);
+        let is_still = match state {
+            OperationState::Running | OperationState::RollingBack => true,
+            // A roll-back begins from here.
+            OperationState::Halted => {
+                wanted == OperationState::RolledBack
+                    && operation.summary.authority != AuthorityKind::Drill
+            }
+            OperationState::Held
+            | OperationState::Completed
+            | OperationState::RolledBack
+            | OperationState::Aborted
+            | OperationState::RollbackFailed => false,
+        };
+        ensure!(
+            is_still,
+            "operation {id} is {state:?}, not {wanted:?}: {trip:?}"
+        );
+        last = Some((state, trip));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     bail!("operation {id} is {last:?} after a minute, not {wanted:?}")
@@ -544,7 +574,7 @@ pub async fn tell_all(
             (rejected.to_string(), 1),
             (approved.to_string(), 2),
             (blocked.to_string(), 1),
-            (scenario_a.to_string(), 1),
+            (scenario_a.to_string(), 2),
             (operation.to_string(), 2),
         ],
         scenario_a,
