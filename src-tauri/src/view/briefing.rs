@@ -59,7 +59,7 @@ pub fn view(reviewed: &Reviewed, item: &QueueItem, viewer: &Viewer<'_>) -> Brief
     let quorum = assessment.quorum.as_ref();
     let deciding = Item {
         state: item.state,
-        quorum,
+        briefing,
         decisions: &item.decisions,
         proposers: &proposers,
         expires_at: briefing.expires_at,

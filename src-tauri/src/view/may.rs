@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use countersign_core::assessment::QuorumRule;
-use countersign_core::decision::Roster;
+use countersign_core::briefing::Briefing;
+use countersign_core::decision::{Roster, item_rule};
 use countersign_core::identifier::{ApproverId, Role};
 use countersign_core::quorum::{QuorumState, any_one_of, evaluate, is_eligible};
 use countersign_core::statement::DecisionKind;
@@ -32,8 +33,8 @@ pub struct Viewer<'a> {
 pub struct Item<'a> {
     /// Where it stands.
     pub state: ItemState,
-    /// Who must decide.
-    pub quorum: Option<&'a QuorumRule>,
+    /// Its briefing, which says who may decide what.
+    pub briefing: &'a Briefing,
     /// Decisions so far.
     pub decisions: &'a [DecisionSummary],
     /// Who may not decide.
@@ -67,13 +68,8 @@ pub fn decide_item(viewer: &Viewer<'_>, item: &Item<'_>, kind: DecisionKind) -> 
     if viewer.now >= item.expires_at {
         return not("It has expired; the agent was told to stop.");
     }
-    let Some(rule) = item.quorum else {
+    let Ok(rule) = item_rule(item.briefing, kind) else {
         return not("There is nothing to decide: it needs no approval.");
-    };
-    let rule = if kind == DecisionKind::Approve {
-        rule.clone()
-    } else {
-        any_one_of(rule)
     };
     let roles = match eligible(viewer, &rule) {
         Ok((approver, roles)) if item.proposers.contains(approver) => {
