@@ -66,20 +66,29 @@ fn token(parts: &Parts) -> Result<&str, Refusal> {
         .headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")))
+        .and_then(|value| {
+            value
+                .strip_prefix("Bearer ")
+                .or_else(|| value.strip_prefix("bearer "))
+        })
         .map(str::trim)
         .filter(|token| !token.is_empty())
-        .ok_or_else(|| codes::UNAUTHENTICATED.because("send `Authorization: Bearer` and your token"))
+        .ok_or_else(|| {
+            codes::UNAUTHENTICATED.because("send `Authorization: Bearer` and your token")
+        })
 }
 
 fn unknown() -> Refusal {
-    codes::UNAUTHENTICATED.because("the token is not known here; sign in again or ask the operator for a new secret")
+    codes::UNAUTHENTICATED
+        .because("the token is not known here; sign in again or ask the operator for a new secret")
 }
 
 /// A token of another holder than the route is for, where it is a good one.
 async fn of_another(backend: &Backend, token: &str, wanted: &str) -> Refusal {
     if is_known(backend, token).await {
-        codes::FORBIDDEN.because(format!("this is for {wanted}; your credential is of another kind"))
+        codes::FORBIDDEN.because(format!(
+            "this is for {wanted}; your credential is of another kind"
+        ))
     } else {
         unknown()
     }
@@ -87,7 +96,9 @@ async fn of_another(backend: &Backend, token: &str, wanted: &str) -> Refusal {
 
 async fn is_known(backend: &Backend, token: &str) -> bool {
     let hash = SecretHash::of(token);
-    let Ok(mut conn) = backend.store.read().await else { return false };
+    let Ok(mut conn) = backend.store.read().await else {
+        return false;
+    };
     match Holder::of(token) {
         Holder::Operator => backend.operator.is(hash.as_bytes()),
         Holder::Session => matches!(approvers::session(&mut conn, &hash).await, Ok(Some(_))),
@@ -103,7 +114,10 @@ fn is_operator(backend: &Backend, token: &str) -> bool {
 impl FromRequestParts<Arc<Backend>> for Operator {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, backend: &Arc<Backend>) -> Result<Self, Refusal> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        backend: &Arc<Backend>,
+    ) -> Result<Self, Refusal> {
         let token = token(parts)?;
         if is_operator(backend, token) {
             return Ok(Self);
@@ -123,13 +137,20 @@ async fn session(backend: &Backend, token: &str) -> Result<Session, Refusal> {
     }
     let sealed = backend.genesis()?;
     let approver = sealed.roster.approver(&open.approver).ok_or_else(unknown)?;
-    Ok(Session { approver: open.approver, roles: approver.roles.clone(), token: hash })
+    Ok(Session {
+        approver: open.approver,
+        roles: approver.roles.clone(),
+        token: hash,
+    })
 }
 
 impl FromRequestParts<Arc<Backend>> for Session {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, backend: &Arc<Backend>) -> Result<Self, Refusal> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        backend: &Arc<Backend>,
+    ) -> Result<Self, Refusal> {
         let token = token(parts)?;
         match Holder::of(token) {
             Holder::Session => session(backend, token).await,
@@ -143,16 +164,22 @@ impl FromRequestParts<Arc<Backend>> for Session {
 impl FromRequestParts<Arc<Backend>> for Reader {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, backend: &Arc<Backend>) -> Result<Self, Refusal> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        backend: &Arc<Backend>,
+    ) -> Result<Self, Refusal> {
         let token = token(parts)?;
         if is_operator(backend, token) {
             return Ok(Self::Operator);
         }
         match Holder::of(token) {
             Holder::Session => session(backend, token).await.map(Self::Session),
-            Holder::Operator | Holder::Agent | Holder::Source => {
-                Err(of_another(backend, token, "people who signed in with a key, and the operator").await)
-            }
+            Holder::Operator | Holder::Agent | Holder::Source => Err(of_another(
+                backend,
+                token,
+                "people who signed in with a key, and the operator",
+            )
+            .await),
         }
     }
 }
@@ -160,7 +187,10 @@ impl FromRequestParts<Arc<Backend>> for Reader {
 impl FromRequestParts<Arc<Backend>> for Agent {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, backend: &Arc<Backend>) -> Result<Self, Refusal> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        backend: &Arc<Backend>,
+    ) -> Result<Self, Refusal> {
         let token = token(parts)?;
         let mut conn = backend.store.read().await?;
         match registry::agent(&mut conn, &SecretHash::of(token)).await? {
@@ -176,7 +206,10 @@ impl FromRequestParts<Arc<Backend>> for Agent {
 impl FromRequestParts<Arc<Backend>> for Source {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, backend: &Arc<Backend>) -> Result<Self, Refusal> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        backend: &Arc<Backend>,
+    ) -> Result<Self, Refusal> {
         let token = token(parts)?;
         let mut conn = backend.store.read().await?;
         match registry::source(&mut conn, &SecretHash::of(token)).await? {

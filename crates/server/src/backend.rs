@@ -150,7 +150,11 @@ impl Backend {
                 return Err(BackendError::NotLoopback(backend.listen));
             }
             let roster = Roster::from_genesis(&genesis)?;
-            backend.set_genesis(SealedGenesis { digest, genesis, roster });
+            backend.set_genesis(SealedGenesis {
+                digest,
+                genesis,
+                roster,
+            });
         }
         Ok(Arc::new(backend))
     }
@@ -158,7 +162,10 @@ impl Backend {
     /// The sealed genesis, if there is one.
     #[must_use]
     pub fn sealed(&self) -> Option<Arc<SealedGenesis>> {
-        self.genesis.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.genesis
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The sealed genesis.
@@ -167,7 +174,9 @@ impl Backend {
     /// `no_genesis`.
     pub fn genesis(&self) -> Result<Arc<SealedGenesis>, Refusal> {
         self.sealed().ok_or_else(|| {
-            codes::NO_GENESIS.because("nobody can do anything yet; seal a genesis with the first two administrators")
+            codes::NO_GENESIS.because(
+                "nobody can do anything yet; seal a genesis with the first two administrators",
+            )
         })
     }
 
@@ -180,18 +189,26 @@ impl Backend {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn topology(&self, conn: &mut Conn) -> Result<Option<(Digest, Arc<Topology>)>, StoreError> {
+    pub async fn topology(
+        &self,
+        conn: &mut Conn,
+    ) -> Result<Option<(Digest, Arc<Topology>)>, StoreError> {
         let Some(digest) = documents::topology(conn).await? else {
             return Ok(None);
         };
-        let cached = self.topology.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let cached = self
+            .topology
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if let Some((known, topology)) = cached
             && known == digest
         {
             return Ok(Some((digest, topology)));
         }
         let topology = Arc::new(payloads::value::<Topology>(conn, digest).await?);
-        *self.topology.lock().unwrap_or_else(PoisonError::into_inner) = Some((digest, Arc::clone(&topology)));
+        *self.topology.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((digest, Arc::clone(&topology)));
         Ok(Some((digest, topology)))
     }
 
@@ -199,18 +216,26 @@ impl Backend {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn envelope(&self, conn: &mut Conn) -> Result<Option<(Digest, Arc<Envelope>)>, StoreError> {
+    pub async fn envelope(
+        &self,
+        conn: &mut Conn,
+    ) -> Result<Option<(Digest, Arc<Envelope>)>, StoreError> {
         let Some(row) = documents::authorised(conn).await? else {
             return Ok(None);
         };
-        let cached = self.envelope.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let cached = self
+            .envelope
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if let Some((known, envelope)) = cached
             && known == row.digest
         {
             return Ok(Some((known, envelope)));
         }
         let envelope = Arc::new(payloads::value::<Envelope>(conn, row.digest).await?);
-        *self.envelope.lock().unwrap_or_else(PoisonError::into_inner) = Some((row.digest, Arc::clone(&envelope)));
+        *self.envelope.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((row.digest, Arc::clone(&envelope)));
         Ok(Some((row.digest, envelope)))
     }
 

@@ -8,9 +8,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use countersign_core::identifier::Digest;
 use countersign_wire::problem::Place;
+use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use crate::limits;
 use crate::problem::{Refusal, codes};
 
 /// A JSON body.
@@ -20,9 +22,9 @@ pub struct Json<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
         require_type(request.headers(), &["application/json"])?;
-        let bytes = read(request, state).await?;
+        let bytes = read(request).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -34,23 +36,50 @@ pub struct Document(pub Bytes);
 impl<S: Send + Sync> FromRequest<S> for Document {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
         require_type(
             request.headers(),
-            &["application/yaml", "application/x-yaml", "text/yaml", "application/json"],
+            &[
+                "application/yaml",
+                "application/x-yaml",
+                "text/yaml",
+                "application/json",
+            ],
         )?;
-        read(request, state).await.map(Self)
+        read(request).await.map(Self)
     }
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            codes::BODY_TOO_LARGE.because("the body is larger than this route takes; send less")
-        } else {
-            codes::BODY_UNREADABLE.because("the body broke off; send it again")
+/// How large the body of a route may be; a layer of the router.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimit(pub usize);
+
+/// Reads the whole body. One that is too large is read to its end, within reason, so that its sender
+/// hears why it was refused instead of losing the connection.
+async fn read(request: Request) -> Result<Bytes, Refusal> {
+    let limit = request
+        .extensions()
+        .get::<BodyLimit>()
+        .map_or(limits::BODY_BYTES_MAX, |limit| limit.0);
+    let mut kept = Vec::new();
+    let mut seen = 0_usize;
+    let mut chunks = request.into_body().into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk
+            .map_err(|_| codes::BODY_UNREADABLE.because("the body broke off; send it again"))?;
+        seen = seen.saturating_add(chunk.len());
+        if seen <= limit {
+            kept.extend_from_slice(&chunk);
+        } else if seen > limit.saturating_add(limits::DRAIN_BYTES_MAX) {
+            break;
         }
-    })
+    }
+    if seen > limit {
+        return Err(codes::BODY_TOO_LARGE.because(format!(
+            "the body is larger than the {limit} bytes that this route takes; send less"
+        )));
+    }
+    Ok(Bytes::from(kept))
 }
 
 fn require_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Refusal> {
@@ -61,16 +90,23 @@ fn require_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Refusal> {
         .map(|value| value.trim().to_ascii_lowercase());
     match given {
         Some(given) if types.contains(&given.as_str()) => Ok(()),
-        Some(_) | None => Err(codes::MEDIA_TYPE
-            .because(format!("send it with `Content-Type: {}`", types.first().copied().unwrap_or_default()))),
+        Some(_) | None => Err(codes::MEDIA_TYPE.because(format!(
+            "send it with `Content-Type: {}`",
+            types.first().copied().unwrap_or_default()
+        ))),
     }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|error| {
         let (code, mend) = match error.classify() {
-            Category::Syntax | Category::Eof | Category::Io => (codes::JSON_MALFORMED, "write valid JSON (RFC 8259)"),
-            Category::Data => (codes::JSON_INVALID, "give the members that this route asks for, and no others"),
+            Category::Syntax | Category::Eof | Category::Io => {
+                (codes::JSON_MALFORMED, "write valid JSON (RFC 8259)")
+            }
+            Category::Data => (
+                codes::JSON_INVALID,
+                "give the members that this route asks for, and no others",
+            ),
         };
         let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
         let column = u64::try_from(error.column()).unwrap_or(u64::MAX);
@@ -122,11 +158,19 @@ pub fn document(headers: &HeaderMap, digest: Digest, bytes: Vec<u8>) -> Response
     let fresh = headers
         .get(IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
+        .is_some_and(|known| {
+            known
+                .split(',')
+                .any(|one| one.trim().trim_start_matches("W/") == tag)
+        });
     let mut response = if fresh {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+        (
+            [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            bytes,
+        )
+            .into_response()
     };
     if let Ok(value) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, value);
@@ -139,9 +183,11 @@ pub fn document(headers: &HeaderMap, digest: Digest, bytes: Vec<u8>) -> Response
 /// # Errors
 /// `text_too_long`.
 pub fn check_text(what: &str, text: &str) -> Result<(), Refusal> {
-    let limit = crate::limits::TEXT_CHARS_MAX;
+    let limit = limits::TEXT_CHARS_MAX;
     if text.chars().count() > limit {
-        return Err(codes::TEXT_TOO_LONG.because(format!("the {what} has more than {limit} characters; shorten it")));
+        return Err(codes::TEXT_TOO_LONG.because(format!(
+            "the {what} has more than {limit} characters; shorten it"
+        )));
     }
     Ok(())
 }

@@ -15,14 +15,12 @@ use thiserror::Error;
 use url::Url;
 use uuid::Uuid;
 use webauthn_rs::prelude::{
-    AttestationCaList, AttestationCaListBuilder, AttestedPasskey, AttestedPasskeyAuthentication,
-    AttestedPasskeyRegistration, AttestationMetadata, AuthenticationResult, AuthenticatorAttachment,
-    COSEAlgorithm, COSEKeyType, PublicKeyCredential, RegisterPublicKeyCredential, Webauthn,
-    WebauthnBuilder, WebauthnError,
+    AttestationCaList, AttestationCaListBuilder, AttestationMetadata, AttestedPasskey,
+    AttestedPasskeyAuthentication, AttestedPasskeyRegistration, AuthenticationResult,
+    AuthenticatorAttachment, COSEAlgorithm, COSEKeyType, PublicKeyCredential,
+    RegisterPublicKeyCredential, Webauthn, WebauthnBuilder, WebauthnError,
 };
-use webauthn_rs_proto::{
-    AuthenticatorAssertionResponseRaw, AuthenticatorAttestationResponseRaw,
-};
+use webauthn_rs_proto::{AuthenticatorAssertionResponseRaw, AuthenticatorAttestationResponseRaw};
 
 /// Why a ceremony failed.
 #[derive(Debug, Error)]
@@ -77,8 +75,11 @@ impl Ceremonies {
     /// [`CeremonyError`], never for a deployment id.
     pub fn new(deployment: &DeploymentId) -> Result<Self, CeremonyError> {
         let rp_id = deployment.rp_id();
-        let url = Url::parse(&origin(&rp_id)).map_err(|error| CeremonyError::State(error.to_string()))?;
-        let webauthn = WebauthnBuilder::new(&rp_id, &url)?.rp_name("Countersign").build()?;
+        let url =
+            Url::parse(&origin(&rp_id)).map_err(|error| CeremonyError::State(error.to_string()))?;
+        let webauthn = WebauthnBuilder::new(&rp_id, &url)?
+            .rp_name("Countersign")
+            .build()?;
         Ok(Self { webauthn })
     }
 
@@ -132,17 +133,22 @@ impl Ceremonies {
             type_: "public-key".to_owned(),
             extensions: Default::default(),
         };
-        let passkey = self.webauthn.finish_attested_passkey_registration(&answer, &state)?;
+        let passkey = self
+            .webauthn
+            .finish_attested_passkey_registration(&answer, &state)?;
         let AttestationMetadata::Packed { aaguid } = passkey.attestation().metadata.clone() else {
             return Err(CeremonyError::Attestation(
-                "the key's attestation names no model; use a key with packed attestation".to_owned(),
+                "the key's attestation names no model; use a key with packed attestation"
+                    .to_owned(),
             ));
         };
         demonstration.check(aaguid)?;
         let kept = to_text(&passkey)?;
         let id = Bytes(passkey.cred_id().as_slice().to_vec());
         if id != registration.credential_id {
-            return Err(CeremonyError::Attestation("the credential id is not the one attested".to_owned()));
+            return Err(CeremonyError::Attestation(
+                "the credential id is not the one attested".to_owned(),
+            ));
         }
         let credential: webauthn_rs::prelude::Credential = passkey.into();
         Ok(Enrolled {
@@ -169,8 +175,9 @@ impl Ceremonies {
         challenge: &[u8],
     ) -> Result<(AuthenticationResult, String), CeremonyError> {
         let mut passkey: AttestedPasskey = from_text(passkey)?;
-        let (_, state) =
-            self.webauthn.start_attested_passkey_authentication(std::slice::from_ref(&passkey))?;
+        let (_, state) = self
+            .webauthn
+            .start_attested_passkey_authentication(std::slice::from_ref(&passkey))?;
         let state = with_challenge(state, challenge)?;
         let answer = PublicKeyCredential {
             id: assertion.credential_id.to_string(),
@@ -184,7 +191,9 @@ impl Ceremonies {
             extensions: Default::default(),
             type_: "public-key".to_owned(),
         };
-        let result = self.webauthn.finish_attested_passkey_authentication(&answer, &state)?;
+        let result = self
+            .webauthn
+            .finish_attested_passkey_authentication(&answer, &state)?;
         passkey.update_credential(&result);
         let kept = to_text(&passkey)?;
         Ok((result, kept))
@@ -228,7 +237,10 @@ pub fn attestation_list(
     let mut list = AttestationCaListBuilder::new();
     for root in roots {
         let aaguid: Uuid = root.aaguid.parse().map_err(|_| {
-            CeremonyError::Attestation(format!("`{}` is not a model id; write the AAGUID as a UUID", root.aaguid))
+            CeremonyError::Attestation(format!(
+                "`{}` is not a model id; write the AAGUID as a UUID",
+                root.aaguid
+            ))
         })?;
         if aaguid.is_nil() {
             return Err(CeremonyError::Attestation(
@@ -236,17 +248,24 @@ pub fn attestation_list(
             ));
         }
         demonstration.check(aaguid)?;
-        list.insert_device_pem(root.root.as_bytes(), aaguid, root.model.clone(), BTreeMap::new())
-            .map_err(|_| {
-                CeremonyError::Attestation(format!(
-                    "the root of `{}` is not a certificate; give it as PEM",
-                    root.model
-                ))
-            })?;
+        list.insert_device_pem(
+            root.root.as_bytes(),
+            aaguid,
+            root.model.clone(),
+            BTreeMap::new(),
+        )
+        .map_err(|_| {
+            CeremonyError::Attestation(format!(
+                "the root of `{}` is not a certificate; give it as PEM",
+                root.model
+            ))
+        })?;
     }
     let list = list.build();
     if list.is_empty() {
-        return Err(CeremonyError::Attestation("no key model is allowed; name at least one".to_owned()));
+        return Err(CeremonyError::Attestation(
+            "no key model is allowed; name at least one".to_owned(),
+        ));
     }
     Ok(list)
 }
@@ -262,7 +281,9 @@ pub fn registration_counter(passkey: &str) -> Result<u32, CeremonyError> {
 
 fn public_key(algorithm: &COSEAlgorithm, key: &COSEKeyType) -> Result<PublicKey, CeremonyError> {
     match (algorithm, key) {
-        (COSEAlgorithm::ES256, COSEKeyType::EC_EC2(point)) if point.x.len() == 32 && point.y.len() == 32 => {
+        (COSEAlgorithm::ES256, COSEKeyType::EC_EC2(point))
+            if point.x.len() == 32 && point.y.len() == 32 =>
+        {
             let mut sec1 = vec![0x04];
             sec1.extend_from_slice(&point.x);
             sec1.extend_from_slice(&point.y);

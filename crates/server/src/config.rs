@@ -96,7 +96,9 @@ pub enum ConfigError {
     #[error("the executor `{0}` cannot be `modelled`; write `enforced`, `declared` or `none`")]
     Honesty(String),
     /// The base address of health checks is not one.
-    #[error("the base address `{0}` of health checks is not an http(s) address with `{{system}}` in it")]
+    #[error(
+        "the base address `{0}` of health checks is not an http(s) address with `{{system}}` in it"
+    )]
     Base(String),
 }
 
@@ -106,9 +108,14 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
-        let config: Self = serde_json::from_slice(&text)
-            .map_err(|error| ConfigError::Json { path: path.to_owned(), error })?;
+        let text = std::fs::read(path).map_err(|error| ConfigError::File {
+            path: path.to_owned(),
+            error,
+        })?;
+        let config: Self = serde_json::from_slice(&text).map_err(|error| ConfigError::Json {
+            path: path.to_owned(),
+            error,
+        })?;
         config.checked()
     }
 
@@ -144,7 +151,8 @@ impl Config {
         }
         if let Some(HealthConfig { base }) = &self.health {
             let address = url::Url::parse(&base.replace("{system}", "system"));
-            let usable = address.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            let usable =
+                address.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
             if !usable || !base.contains("{system}") {
                 return Err(ConfigError::Base(base.clone()));
             }
@@ -155,7 +163,9 @@ impl Config {
     /// The executor of an action.
     #[must_use]
     pub fn executor(&self, action: ActionKind) -> Option<&ExecutorConfig> {
-        self.executors.iter().find(|executor| executor.actions.contains(&action))
+        self.executors
+            .iter()
+            .find(|executor| executor.actions.contains(&action))
     }
 
     /// The actions whose executor declares that it cannot undo them.
@@ -187,7 +197,10 @@ mod tests {
             .and_then(|config| config.checked().map_err(|error| error.to_string()));
         match found {
             Ok(_) => assert_eq!(expected, "", "{text}"),
-            Err(error) => assert!(!expected.is_empty() && error.contains(expected), "{text}: {error}"),
+            Err(error) => assert!(
+                !expected.is_empty() && error.contains(expected),
+                "{text}: {error}"
+            ),
         }
     }
 
@@ -195,18 +208,57 @@ mod tests {
     fn configurations() {
         check("{}", "");
         let executor = |name: &str, action: &str, rest: &str| {
-            format!(r#"{{"name":"{name}","actions":["{action}"],"command":["true"],"timeout":"30s","honesty":"declared"{rest}}}"#)
+            format!(
+                r#"{{"name":"{name}","actions":["{action}"],"command":["true"],"timeout":"30s","honesty":"declared"{rest}}}"#
+            )
         };
-        let (one, two) = (executor("a", "patch", ""), executor("b", "process-kill", r#","irreversible":true"#));
-        check(&format!(r#"{{"executors":[{one},{two}],"health":{{"base":"http://127.0.0.1:1/systems/{{system}}"}}}}"#), "");
-        check(&format!(r#"{{"executors":[{one},{one}]}}"#), "two executors are called `a`");
-        check(&format!(r#"{{"executors":[{one},{}]}}"#, executor("b", "patch", "")), "belongs to the executors");
-        check(&format!(r#"{{"executors":[{}]}}"#, executor("a", "patch", r#","shell":true"#)), "unknown field `shell`");
-        check(&format!(r#"{{"executors":[{}]}}"#, executor("a", "destroy", "")), "unknown variant `destroy`");
-        check(&one.replace("declared", "modelled").replace('{', r#"{"executors":[{"#).replace('}', "}]}"), "cannot be `modelled`");
-        check(&format!(r#"{{"executors":[{}]}}"#, one.replace(r#"["true"]"#, "[]")), "no command");
-        check(r#"{"health":{"base":"ftp://x/{system}"}}"#, "not an http(s) address");
-        check(r#"{"health":{"base":"http://x/"}}"#, "not an http(s) address");
+        let (one, two) = (
+            executor("a", "patch", ""),
+            executor("b", "process-kill", r#","irreversible":true"#),
+        );
+        check(
+            &format!(
+                r#"{{"executors":[{one},{two}],"health":{{"base":"http://127.0.0.1:1/systems/{{system}}"}}}}"#
+            ),
+            "",
+        );
+        check(
+            &format!(r#"{{"executors":[{one},{one}]}}"#),
+            "two executors are called `a`",
+        );
+        check(
+            &format!(r#"{{"executors":[{one},{}]}}"#, executor("b", "patch", "")),
+            "belongs to the executors",
+        );
+        check(
+            &format!(
+                r#"{{"executors":[{}]}}"#,
+                executor("a", "patch", r#","shell":true"#)
+            ),
+            "unknown field `shell`",
+        );
+        check(
+            &format!(r#"{{"executors":[{}]}}"#, executor("a", "destroy", "")),
+            "unknown variant `destroy`",
+        );
+        check(
+            &one.replace("declared", "modelled")
+                .replace('{', r#"{"executors":[{"#)
+                .replace('}', "}]}"),
+            "cannot be `modelled`",
+        );
+        check(
+            &format!(r#"{{"executors":[{}]}}"#, one.replace(r#"["true"]"#, "[]")),
+            "no command",
+        );
+        check(
+            r#"{"health":{"base":"ftp://x/{system}"}}"#,
+            "not an http(s) address",
+        );
+        check(
+            r#"{"health":{"base":"http://x/"}}"#,
+            "not an http(s) address",
+        );
         check(r#"{"ports":1}"#, "unknown field `ports`");
     }
 }

@@ -24,10 +24,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
 use crate::config::{Config, ExecutorConfig};
 use crate::limits::{EXECUTOR_BYTES_MAX, EXECUTOR_ERROR_BYTES_MAX};
 
+/// Plans made at once.
+const PLANS_MAX: usize = 8;
 /// Lines of a plan that are kept.
 const PLAN_STEPS_MAX: usize = 200;
 /// Characters of a line or message that are kept.
@@ -37,6 +40,7 @@ const LINE_CHARS_MAX: usize = 500;
 #[derive(Debug)]
 pub struct Executors {
     by_action: BTreeMap<ActionKind, Arc<Executor>>,
+    plans: Semaphore,
 }
 
 /// A program that carries actions out.
@@ -136,12 +140,17 @@ impl Executors {
     pub fn new(config: &Config) -> Self {
         let mut by_action = BTreeMap::new();
         for config in &config.executors {
-            let executor = Arc::new(Executor { config: config.clone() });
+            let executor = Arc::new(Executor {
+                config: config.clone(),
+            });
             for action in &config.actions {
                 by_action.insert(*action, Arc::clone(&executor));
             }
         }
-        Self { by_action }
+        Self {
+            by_action,
+            plans: Semaphore::new(PLANS_MAX),
+        }
     }
 
     /// The executor of an action.
@@ -152,11 +161,20 @@ impl Executors {
 
     /// What the executor of `action` would do: its own plan where it has one, none otherwise. A
     /// failure to plan is shown as a line of the plan, never hidden.
-    pub async fn plan(&self, item: &ProposalId, action: &Action, systems: &BTreeSet<SystemId>) -> Plan {
+    pub async fn plan(
+        &self,
+        item: &ProposalId,
+        action: &Action,
+        systems: &BTreeSet<SystemId>,
+    ) -> Plan {
         let Some(executor) = self.of(action.kind()) else {
             return Plan::none();
         };
-        executor.plan(item, action, systems).await
+        // Agents ask for plans, so that their number is bounded here.
+        match self.plans.acquire().await {
+            Ok(_permit) => executor.plan(item, action, systems).await,
+            Err(_) => Plan::none(),
+        }
     }
 }
 
@@ -182,7 +200,11 @@ impl Executor {
             Ok(answer) => answer.steps,
             Err(error) => vec![line(&format!("the executor made no plan: {error}"))],
         };
-        Plan { grade: self.config.honesty, executor: Some(self.config.name.clone()), steps }
+        Plan {
+            grade: self.config.honesty,
+            executor: Some(self.config.name.clone()),
+            steps,
+        }
     }
 
     /// Asks it about one system.
@@ -210,13 +232,16 @@ impl Executor {
             })
             .await?;
         if call.verb == Verb::Snapshot && answer.snapshot.is_none() {
-            return Err(ExecutorError::Failed("the executor gave no snapshot".to_owned()));
+            return Err(ExecutorError::Failed(
+                "the executor gave no snapshot".to_owned(),
+            ));
         }
         Ok(answer)
     }
 
     async fn run(&self, input: &Input<'_>) -> Result<Answer, ExecutorError> {
-        let mut text = serde_json::to_vec(input).map_err(|error| ExecutorError::Failed(error.to_string()))?;
+        let mut text =
+            serde_json::to_vec(input).map_err(|error| ExecutorError::Failed(error.to_string()))?;
         text.push(b'\n');
         let mut child = self.spawn()?;
         let timeout = Duration::from_secs(u64::from(self.config.timeout.seconds()));
@@ -228,11 +253,17 @@ impl Executor {
                 self.config.timeout
             )));
         };
-        let Ended { code, output, error } = match ended {
+        let Ended {
+            code,
+            output,
+            error,
+        } = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 kill_group(&mut child).await;
-                return Err(ExecutorError::Unknown(format!("the executor could not be heard: {error}")));
+                return Err(ExecutorError::Unknown(format!(
+                    "the executor could not be heard: {error}"
+                )));
             }
         };
         answer(code, &output, &error)
@@ -249,7 +280,11 @@ impl Executor {
             .args(arguments)
             .env_clear()
             .env("LANG", "C.UTF-8")
-            .envs(["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(
+                ["PATH", "HOME"]
+                    .into_iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
             .envs(&self.config.environment)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -258,9 +293,9 @@ impl Executor {
         // A group of its own, so that what it started ends with it.
         #[cfg(unix)]
         command.process_group(0);
-        command
-            .spawn()
-            .map_err(|error| ExecutorError::Failed(format!("the executor `{program}` does not start: {error}")))
+        command.spawn().map_err(|error| {
+            ExecutorError::Failed(format!("the executor `{program}` does not start: {error}"))
+        })
     }
 }
 
@@ -279,20 +314,25 @@ async fn talk(child: &mut Child, input: &[u8]) -> std::io::Result<Ended> {
     };
     let mut output = Vec::new();
     let mut error = Vec::new();
-    let say = async {
-        // A program that answers without reading is free to.
+    let say = async move {
+        // A program that answers without reading is free to. The pipe closes as it is dropped here:
+        // `shutdown` of a pipe only flushes.
         match stdin.write_all(input).await {
-            Ok(()) => stdin.shutdown().await.or(Ok(())),
+            Ok(()) => stdin.flush().await.or(Ok(())),
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(error),
         }
     };
     let hear = async {
-        let limit = u64::try_from(EXECUTOR_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+        let limit = u64::try_from(EXECUTOR_BYTES_MAX)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1);
         let mut capped = stdout.take(limit);
         capped.read_to_end(&mut output).await?;
         if output.len() > EXECUTOR_BYTES_MAX {
-            return Err(std::io::Error::other(format!("it wrote more than {EXECUTOR_BYTES_MAX} bytes")));
+            return Err(std::io::Error::other(format!(
+                "it wrote more than {EXECUTOR_BYTES_MAX} bytes"
+            )));
         }
         Ok(())
     };
@@ -304,13 +344,19 @@ async fn talk(child: &mut Child, input: &[u8]) -> std::io::Result<Ended> {
             if read == 0 {
                 return Ok::<(), std::io::Error>(());
             }
-            let room = EXECUTOR_ERROR_BYTES_MAX.saturating_sub(error.len()).min(read);
+            let room = EXECUTOR_ERROR_BYTES_MAX
+                .saturating_sub(error.len())
+                .min(read);
             error.extend_from_slice(chunk.get(..room).unwrap_or(&[]));
         }
     };
     let ((), (), ()) = tokio::try_join!(say, hear, overhear)?;
     let status = child.wait().await?;
-    Ok(Ended { code: status.code(), output, error })
+    Ok(Ended {
+        code: status.code(),
+        output,
+        error,
+    })
 }
 
 /// Ends the program and everything it started.
@@ -332,26 +378,54 @@ async fn kill_group(child: &mut Child) {
 fn answer(code: Option<i32>, output: &[u8], error: &[u8]) -> Result<Answer, ExecutorError> {
     let said = || {
         let text = String::from_utf8_lossy(error);
-        text.lines().rev().find(|text| !text.trim().is_empty()).map(line).unwrap_or_default()
+        text.lines()
+            .rev()
+            .find(|text| !text.trim().is_empty())
+            .map(line)
+            .unwrap_or_default()
     };
     let Some(code) = code else {
-        return Err(ExecutorError::Unknown(format!("the executor was ended by a signal {}", said()).trim().to_owned()));
+        return Err(ExecutorError::Unknown(
+            format!("the executor was ended by a signal {}", said())
+                .trim()
+                .to_owned(),
+        ));
     };
     let output: Result<Output, _> = serde_json::from_slice(output);
     match output {
         Ok(output) if output.ok && code == 0 => {
-            let snapshot = output.snapshot.map(|value| canonical::to_bytes(&value)).transpose();
+            let snapshot = output
+                .snapshot
+                .map(|value| canonical::to_bytes(&value))
+                .transpose();
             Ok(Answer {
-                snapshot: snapshot.map_err(|error| ExecutorError::Failed(format!("the executor's snapshot: {error}")))?,
-                steps: output.steps.iter().take(PLAN_STEPS_MAX).map(|step| line(step)).collect(),
+                snapshot: snapshot.map_err(|error| {
+                    ExecutorError::Failed(format!("the executor's snapshot: {error}"))
+                })?,
+                steps: output
+                    .steps
+                    .iter()
+                    .take(PLAN_STEPS_MAX)
+                    .map(|step| line(step))
+                    .collect(),
             })
         }
         Ok(output) => Err(ExecutorError::Failed(match output.message {
             Some(message) => line(&message),
-            None => format!("the executor ended with code {code} and no message {}", said()).trim().to_owned(),
+            None => format!(
+                "the executor ended with code {code} and no message {}",
+                said()
+            )
+            .trim()
+            .to_owned(),
         })),
         Err(_) => Err(ExecutorError::Failed(
-            format!("the executor ended with code {code} and no answer {}", said()).trim().to_owned(),
+            format!(
+                "the executor ended with code {code} and no answer {}",
+                said()
+            )
+            .trim()
+            .to_owned(),
         )),
     }
 }
@@ -359,12 +433,19 @@ fn answer(code: Option<i32>, output: &[u8], error: &[u8]) -> Result<Answer, Exec
 /// One line of somebody else's text: no control or invisible characters, not too long.
 fn line(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() || countersign_core::identifier::is_invisible(c) { ' ' } else { c })
+        .map(|c| {
+            if c.is_control() || countersign_core::identifier::is_invisible(c) {
+                ' '
+            } else {
+                c
+            }
+        })
         .take(LINE_CHARS_MAX)
         .collect()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
@@ -393,7 +474,10 @@ mod tests {
             evidence: BTreeSet::new(),
         };
         let found = match executor(script, "1s").call(&call).await {
-            Ok(answer) => format!("ok {}", String::from_utf8(answer.snapshot.unwrap_or_default()).unwrap()),
+            Ok(answer) => format!(
+                "ok {}",
+                String::from_utf8(answer.snapshot.unwrap_or_default()).unwrap()
+            ),
             Err(ExecutorError::Failed(reason)) => format!("failed {reason}"),
             Err(ExecutorError::Unknown(reason)) => format!("unknown {reason}"),
         };
@@ -403,15 +487,60 @@ mod tests {
     #[tokio::test]
     async fn answers() {
         check(r#"echo '{"ok":true}'"#, Verb::Apply, "ok").await;
-        check(r#"echo '{"ok":true,"snapshot":{"b":1,"a":"x"}}'"#, Verb::Snapshot, r#"ok {"a":"x","b":1}"#).await;
-        check(r#"echo '{"ok":true}'"#, Verb::Snapshot, "failed the executor gave no snapshot").await;
-        check(r#"echo '{"ok":false,"message":"no\u0007 disk"}'"#, Verb::Apply, "failed no  disk").await;
-        check(r#"echo '{"ok":true}'; exit 3"#, Verb::Apply, "failed the executor ended with code 3 and no message").await;
-        check("echo oops >&2; exit 1", Verb::Apply, "failed the executor ended with code 1 and no answer oops").await;
-        check("echo garbage", Verb::Apply, "failed the executor ended with code 0 and no answer").await;
-        check("kill -9 $$", Verb::Apply, "unknown the executor was ended by a signal").await;
-        check("sleep 60", Verb::Apply, "unknown the executor did not answer within 1s").await;
-        check("sleep 60 & echo '{\"ok\":true}'", Verb::Apply, "unknown the executor did not answer within 1s").await;
+        check(
+            r#"echo '{"ok":true,"snapshot":{"b":1,"a":"x"}}'"#,
+            Verb::Snapshot,
+            r#"ok {"a":"x","b":1}"#,
+        )
+        .await;
+        check(
+            r#"echo '{"ok":true}'"#,
+            Verb::Snapshot,
+            "failed the executor gave no snapshot",
+        )
+        .await;
+        check(
+            r#"echo '{"ok":false,"message":"no\u0007 disk"}'"#,
+            Verb::Apply,
+            "failed no  disk",
+        )
+        .await;
+        check(
+            r#"echo '{"ok":true}'; exit 3"#,
+            Verb::Apply,
+            "failed the executor ended with code 3 and no message",
+        )
+        .await;
+        check(
+            "echo oops >&2; exit 1",
+            Verb::Apply,
+            "failed the executor ended with code 1 and no answer oops",
+        )
+        .await;
+        check(
+            "echo garbage",
+            Verb::Apply,
+            "failed the executor ended with code 0 and no answer",
+        )
+        .await;
+        check(
+            "kill -9 $$",
+            Verb::Apply,
+            "unknown the executor was ended by a signal",
+        )
+        .await;
+        check(
+            "sleep 60",
+            Verb::Apply,
+            "unknown the executor did not answer within 1s",
+        )
+        .await;
+        check(
+            "sleep 60 & echo '{\"ok\":true}'",
+            Verb::Apply,
+            "unknown the executor did not answer within 1s",
+        )
+        .await;
         check(
             "head -c 2000000 /dev/zero",
             Verb::Apply,

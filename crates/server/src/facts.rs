@@ -23,11 +23,17 @@ pub async fn history(
     envelope: Option<&Envelope>,
     now: DateTime<Utc>,
 ) -> Result<History, StoreError> {
-    let since = |span: TimeDelta| now.checked_sub_signed(span).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    let since = |span: TimeDelta| {
+        now.checked_sub_signed(span)
+            .unwrap_or(DateTime::<Utc>::MIN_UTC)
+    };
     let in_flight = operations::unfinished(conn)
         .await?
         .into_iter()
-        .map(|operation| InFlight { operation: operation.id, systems: operation.targets })
+        .map(|operation| InFlight {
+            operation: operation.id,
+            systems: operation.targets,
+        })
         .collect();
     let recent = operations::finished_since(conn, since(recent_within(envelope)))
         .await?

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
+#[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -28,10 +29,14 @@ pub enum FolderError {
     #[error("`{0}` is in use by another backend; stop that one or choose another folder")]
     InUse(PathBuf),
     /// The log key is not 32 bytes.
-    #[error("`{0}` is not an Ed25519 seed of 32 bytes; restore it from your backup, without it the log cannot go on")]
+    #[error(
+        "`{0}` is not an Ed25519 seed of 32 bytes; restore it from your backup, without it the log cannot go on"
+    )]
     LogKey(PathBuf),
     /// The token is too short.
-    #[error("the operator token has fewer than {OPERATOR_TOKEN_CHARS_MIN} characters; give a random one")]
+    #[error(
+        "the operator token has fewer than {OPERATOR_TOKEN_CHARS_MIN} characters; give a random one"
+    )]
     Token,
     /// The operating system gives no random bytes.
     #[error(transparent)]
@@ -53,9 +58,16 @@ impl Folder {
     pub fn take(path: &Path) -> Result<Self, FolderError> {
         fs::create_dir_all(path).map_err(at(path))?;
         let file = path.join("lock");
-        let lock = private().create(true).truncate(false).open(&file).map_err(at(&file))?;
+        let lock = private()
+            .create(true)
+            .truncate(false)
+            .open(&file)
+            .map_err(at(&file))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(FolderError::File { path: file, error }),
         }
@@ -74,7 +86,9 @@ impl Folder {
     pub fn log_key(&self) -> Result<SigningKey, FolderError> {
         let path = self.path.join("log-key");
         let seed = match fs::read(&path) {
-            Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| FolderError::LogKey(path))?,
+            Ok(bytes) => {
+                <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| FolderError::LogKey(path))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 // A store without its key cannot be continued under another one.
                 if self.path.join("countersign.db").exists() {
@@ -129,19 +143,27 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> FolderError {
 
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
+    options.read(true).write(true);
+    #[cfg(unix)]
+    options.mode(0o600);
     options
 }
 
 /// Writes a new file that only its owner can read, whole or not at all.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let temporary = path.with_extension("new");
-    let mut file = private().create(true).truncate(true).open(&temporary).map_err(at(&temporary))?;
+    let mut file = private()
+        .create(true)
+        .truncate(true)
+        .open(&temporary)
+        .map_err(at(&temporary))?;
     file.write_all(bytes).map_err(at(&temporary))?;
     file.sync_all().map_err(at(&temporary))?;
     fs::rename(&temporary, path).map_err(at(path))?;
     if let Some(folder) = path.parent() {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))?;
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(at(folder))?;
     }
     Ok(())
 }
@@ -154,7 +176,10 @@ mod tests {
     fn a_folder_is_one_backends_and_keeps_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let taken = Folder::take(folder.path()).unwrap();
-        assert!(matches!(Folder::take(folder.path()), Err(FolderError::InUse(_))));
+        assert!(matches!(
+            Folder::take(folder.path()),
+            Err(FolderError::InUse(_))
+        ));
         let (key, token) = (taken.log_key().unwrap(), taken.operator_token().unwrap());
         drop(taken);
         let again = Folder::take(folder.path()).unwrap();

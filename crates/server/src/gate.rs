@@ -7,20 +7,19 @@ use chrono::{DateTime, Utc};
 use countersign_core::briefing::{Briefing, Present, RunsBy, Standing, standing};
 use countersign_core::decision::{Quorum, VerifiedDecision, item_rule, proposers};
 use countersign_core::identifier::{Digest, OperationId};
-use countersign_core::log::EntryKind;
+use countersign_core::log::body::ApprovalVoided;
 use countersign_core::operation::{Authority, Decided, EventKind, Operation, Sequence};
 use countersign_core::scope::Graph;
 use countersign_core::statement::DecisionKind;
 use countersign_core::topology::Tier;
 use countersign_wire::decision::About;
 use countersign_wire::proposal::ItemState;
-use serde_json::json;
 
 use crate::backend::Backend;
 use crate::operate::{self, OperateError};
 use crate::store::items::Item;
 use crate::store::operations::{self, Stored};
-use crate::store::{StoreError, Tx, decisions, items, log, payloads};
+use crate::store::{StoreError, Tx, decisions, items, payloads};
 
 /// What the gate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +36,15 @@ pub enum Verdict {
 ///
 /// # Errors
 /// [`OperateError`].
-pub async fn answer(backend: &Arc<Backend>, id: &OperationId, sequence: Sequence) -> Result<(), OperateError> {
+pub async fn answer(
+    backend: &Arc<Backend>,
+    id: &OperationId,
+    sequence: Sequence,
+) -> Result<(), OperateError> {
     let mut tx = backend.store.begin().await?;
-    let stored = operations::find(&mut tx, id).await?.ok_or_else(|| OperateError::Unknown(id.clone()))?;
+    let stored = operations::find(&mut tx, id)
+        .await?
+        .ok_or_else(|| OperateError::Unknown(id.clone()))?;
     let machine = operations::machine(&mut tx, id).await?;
     let event = match check(backend, &mut tx, &stored, &machine).await? {
         Verdict::Open => EventKind::GateOpened { sequence },
@@ -60,9 +65,14 @@ pub async fn answer(backend: &Arc<Backend>, id: &OperationId, sequence: Sequence
 /// [`OperateError`].
 pub async fn look_again(backend: &Arc<Backend>, id: &OperationId) -> Result<(), OperateError> {
     let mut tx = backend.store.begin().await?;
-    let Some(stored) = operations::find(&mut tx, id).await? else { return Ok(()) };
+    let Some(stored) = operations::find(&mut tx, id).await? else {
+        return Ok(());
+    };
     let machine = operations::machine(&mut tx, id).await?;
-    if !matches!(machine.phase(), countersign_core::operation::Phase::Held { .. }) {
+    if !matches!(
+        machine.phase(),
+        countersign_core::operation::Phase::Held { .. }
+    ) {
         return Ok(());
     }
     match check(backend, &mut tx, &stored, &machine).await? {
@@ -95,12 +105,16 @@ pub async fn check(
     let Some(item) = &stored.item else {
         return Ok(Verdict::Open);
     };
-    let item = items::find(tx, item)
-        .await?
-        .ok_or_else(|| StoreError::Damaged(format!("the item `{item}` of an operation is missing")))?;
+    let item = items::find(tx, item).await?.ok_or_else(|| {
+        StoreError::Damaged(format!("the item `{item}` of an operation is missing"))
+    })?;
     match item.state {
         ItemState::Running | ItemState::Halted => {}
-        ItemState::Voided => return Ok(Verdict::Held("the approval is void; abort it, or roll it back".to_owned())),
+        ItemState::Voided => {
+            return Ok(Verdict::Held(
+                "the approval is void; abort it, or roll it back".to_owned(),
+            ));
+        }
         ItemState::Waiting
         | ItemState::Done
         | ItemState::RolledBack
@@ -121,7 +135,9 @@ pub async fn check(
         Authority::Drill(_) => return Ok(Verdict::Held("a drill carries no item out".to_owned())),
         Authority::Autonomous(grant) => {
             if briefing.digests.envelope != Some(grant.envelope()) {
-                return Ok(Verdict::Void("the briefing is of another envelope".to_owned()));
+                return Ok(Verdict::Void(
+                    "the briefing is of another envelope".to_owned(),
+                ));
             }
             RunsBy::Envelope
         }
@@ -141,7 +157,9 @@ pub async fn check(
 /// Safety-critical operations start only under a checkpoint cosigned by a witness outside of this
 /// backend's administration (DESIGN §7). There are none yet, so that only a demonstration starts them.
 fn unwitnessed(backend: &Backend, briefing: &Briefing) -> Option<String> {
-    let demonstration = backend.sealed().is_some_and(|sealed| sealed.genesis.demonstration);
+    let demonstration = backend
+        .sealed()
+        .is_some_and(|sealed| sealed.genesis.demonstration);
     let critical = briefing.assessment.scope.tier == Tier::SafetyCritical;
     (critical && !demonstration)
         .then(|| "no witness outside of this backend has cosigned the log; safety-critical systems wait for one".to_owned())
@@ -161,11 +179,16 @@ async fn decision(
     };
     let mut verified: Vec<VerifiedDecision> = Vec::new();
     for digest in decided.decisions() {
-        let decision = match decisions::unverified(tx, *digest).await?.verify(&sealed.roster) {
+        let decision = match decisions::unverified(tx, *digest)
+            .await?
+            .verify(&sealed.roster)
+        {
             Ok(decision) => decision,
             Err(error) => return Ok(Err(format!("a decision does not hold: {error}"))),
         };
-        if let Err(error) = decision.confirm_item(briefing, item.briefing, &decision.claimed_offer()) {
+        if let Err(error) =
+            decision.confirm_item(briefing, item.briefing, &decision.claimed_offer())
+        {
             return Ok(Err(format!("a decision is about something else: {error}")));
         }
         verified.push(decision);
@@ -174,14 +197,16 @@ async fn decision(
         Ok(rule) => rule,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    Ok(match Quorum::form(&verified, &rule, &proposers(&briefing.proposal), now) {
-        Ok(quorum) => match Decided::new(&quorum) {
-            Ok(again) if again == *decided => Ok(()),
-            Ok(_) => Err("the quorum is another one than it began with".to_owned()),
+    Ok(
+        match Quorum::form(&verified, &rule, &proposers(&briefing.proposal), now) {
+            Ok(quorum) => match Decided::new(&quorum) {
+                Ok(again) if again == *decided => Ok(()),
+                Ok(_) => Err("the quorum is another one than it began with".to_owned()),
+                Err(error) => Err(error.to_string()),
+            },
             Err(error) => Err(error.to_string()),
         },
-        Err(error) => Err(error.to_string()),
-    })
+    )
 }
 
 /// Whether the documents in force still say what the briefing does.
@@ -196,14 +221,19 @@ async fn still(
         return Ok(Verdict::Void("there is no topology".to_owned()));
     };
     let envelope = backend.envelope(tx).await?.map(|(_, envelope)| envelope);
-    let present = Present { autonomy_suspended: false, now };
+    let present = Present {
+        autonomy_suspended: false,
+        now,
+    };
     let briefing = briefing.clone();
     let stands = tokio::task::spawn_blocking(move || {
         let graph = Graph::new(&topology);
         standing(&briefing, runs_by, envelope.as_deref(), &graph, present)
     })
     .await
-    .map_err(|error| StoreError::Damaged(format!("the scope could not be recomputed: {error}")))??;
+    .map_err(|error| {
+        StoreError::Damaged(format!("the scope could not be recomputed: {error}"))
+    })??;
     Ok(match stands {
         Standing::Stands => Verdict::Open,
         Standing::Held(reasons) => Verdict::Held(reasons.join("; ")),
@@ -212,12 +242,29 @@ async fn still(
 }
 
 /// The approval no longer holds: the agent proposes anew, people decide anew.
-async fn void(backend: &Backend, tx: &mut Tx, stored: &Stored, reason: &str) -> Result<(), StoreError> {
-    let Some(item) = &stored.item else { return Ok(()) };
+async fn void(
+    backend: &Backend,
+    tx: &mut Tx,
+    stored: &Stored,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let Some(item) = &stored.item else {
+        return Ok(());
+    };
     let now = backend.clock.now();
-    tx.move_item(item, ItemState::Voided, "What it rests on has changed; stop, and propose it anew.", now).await?;
+    tx.move_item(
+        item,
+        ItemState::Voided,
+        "What it rests on has changed; stop, and propose it anew.",
+        now,
+    )
+    .await?;
     tx.void_decisions(&About::Item(item.clone())).await?;
-    let body = json!({"item": item, "operation": stored.id, "reason": reason});
-    tx.note(now, EntryKind::ApprovalVoided, &log::About::operation(&stored.id, Some(item)), body).await?;
+    let body = ApprovalVoided {
+        item: item.clone(),
+        operation: Some(stored.id.clone()),
+        reason: reason.to_owned(),
+    };
+    tx.record(now, &body).await?;
     Ok(())
 }

@@ -32,7 +32,10 @@ impl Prober {
             .no_proxy()
             .pool_max_idle_per_host(4)
             .build()?;
-        Ok(Self { client, base: config.map(|config| config.base.clone()) })
+        Ok(Self {
+            client,
+            base: config.map(|config| config.base.clone()),
+        })
     }
 
     /// Asks every check of `checks` about a system.
@@ -49,12 +52,19 @@ impl Prober {
             };
             (name.clone(), result)
         });
-        futures::future::join_all(results).await.into_iter().collect()
+        futures::future::join_all(results)
+            .await
+            .into_iter()
+            .collect()
     }
 
     async fn ask(&self, check: &HealthCheck, system: &SystemId) -> CheckResult {
         match check {
-            HealthCheck::Http { path, expect, timeout } => {
+            HealthCheck::Http {
+                path,
+                expect,
+                timeout,
+            } => {
                 let timeout = Duration::from_secs(u64::from(timeout.seconds()));
                 self.http(path, *expect, timeout, system).await
             }
@@ -65,7 +75,13 @@ impl Prober {
         }
     }
 
-    async fn http(&self, path: &str, expect: u16, timeout: Duration, system: &SystemId) -> CheckResult {
+    async fn http(
+        &self,
+        path: &str,
+        expect: u16,
+        timeout: Duration,
+        system: &SystemId,
+    ) -> CheckResult {
         let Some(base) = &self.base else {
             return no_data("the configuration names no base address of health checks");
         };
@@ -75,14 +91,22 @@ impl Prober {
         let began = Instant::now();
         match self.client.get(url).timeout(timeout).send().await {
             Ok(response) => {
-                let measured = format!("{} in {} ms", response.status().as_u16(), began.elapsed().as_millis());
+                let measured = format!(
+                    "{} in {} ms",
+                    response.status().as_u16(),
+                    began.elapsed().as_millis()
+                );
                 if response.status().as_u16() == expect {
                     CheckResult::Pass { measured }
                 } else {
-                    CheckResult::Fail { measured: format!("{measured}, {expect} was expected") }
+                    CheckResult::Fail {
+                        measured: format!("{measured}, {expect} was expected"),
+                    }
                 }
             }
-            Err(error) if error.is_timeout() => no_data(&format!("no answer within {} s", timeout.as_secs())),
+            Err(error) if error.is_timeout() => {
+                no_data(&format!("no answer within {} s", timeout.as_secs()))
+            }
             Err(error) if error.is_connect() => no_data("no connection"),
             Err(_) => no_data("the answer broke off"),
         }
@@ -90,7 +114,9 @@ impl Prober {
 }
 
 fn no_data(reason: &str) -> CheckResult {
-    CheckResult::NoData { reason: reason.to_owned() }
+    CheckResult::NoData {
+        reason: reason.to_owned(),
+    }
 }
 
 /// The address of a check: a system's id stands for one segment and nothing else.
@@ -123,7 +149,10 @@ mod tests {
             assert_eq!(found.as_ref().map(url::Url::as_str), expected);
         };
         check("web-1", Some("http://127.0.0.1:9/systems/web-1/healthz"));
-        check("a/../b?c#d", Some("http://127.0.0.1:9/systems/a%2F..%2Fb%3Fc%23d/healthz"));
+        check(
+            "a/../b?c#d",
+            Some("http://127.0.0.1:9/systems/a%2F..%2Fb%3Fc%23d/healthz"),
+        );
         check("..", None);
         check("ü@h", Some("http://127.0.0.1:9/systems/%C3%BC%40h/healthz"));
     }

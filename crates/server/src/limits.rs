@@ -12,6 +12,8 @@ pub const TOPOLOGY_BYTES_MAX: usize = 64 << 20;
 pub const DECISION_BYTES_MAX: usize = 8 << 20;
 /// Largest body of every other request, bytes.
 pub const BODY_BYTES_MAX: usize = 256 << 10;
+/// How much of a body that is too large is read all the same, bytes.
+pub const DRAIN_BYTES_MAX: usize = 32 << 20;
 /// Longest text that a person or source sends (a rationale, a name, a summary), characters.
 pub const TEXT_CHARS_MAX: usize = 4_000;
 /// Systems that one signal may be about.
@@ -45,6 +47,8 @@ pub const OUTCOMES_OVER: chrono::TimeDelta = chrono::TimeDelta::days(90);
 
 /// How often expired items are looked for.
 pub const SWEEP_EVERY: Duration = Duration::from_millis(500);
+/// How often held operations are looked at again.
+pub const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(2);
 /// How often unauthenticated refusals are written to the log.
 pub const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 /// How often a live stream looks at the log without being told to.
@@ -55,9 +59,9 @@ pub const EVENTS_BATCH: u32 = 256;
 pub const EVENT_STREAMS_MAX: usize = 256;
 
 /// Unauthenticated requests a second, from one address, in the long run.
-pub const UNAUTHENTICATED_PER_SECOND: f64 = 20.0;
+pub const UNAUTHENTICATED_PER_SECOND: f64 = 50.0;
 /// Unauthenticated requests at once, from one address.
-pub const UNAUTHENTICATED_BURST: f64 = 100.0;
+pub const UNAUTHENTICATED_BURST: f64 = 200.0;
 /// Addresses whose requests are counted.
 pub const ADDRESSES_MAX: usize = 4_096;
 

@@ -15,14 +15,22 @@ const REASONS_MAX: usize = 20;
 #[must_use]
 pub fn loosened(old: &Topology, new: &Topology) -> Vec<String> {
     let mut reasons = Vec::new();
-    let systems: BTreeMap<_, &System> = new.systems.iter().map(|system| (&system.id, system)).collect();
+    let systems: BTreeMap<_, &System> = new
+        .systems
+        .iter()
+        .map(|system| (&system.id, system))
+        .collect();
     for system in &old.systems {
         match systems.get(&system.id) {
             None => reasons.push(format!("the system `{}` is gone", system.id)),
             Some(now) => of_system(system, now, &mut reasons),
         }
     }
-    let services: BTreeMap<_, _> = new.services.iter().map(|service| (&service.id, service)).collect();
+    let services: BTreeMap<_, _> = new
+        .services
+        .iter()
+        .map(|service| (&service.id, service))
+        .collect();
     for service in &old.services {
         match services.get(&service.id) {
             None => reasons.push(format!("the service `{}` is gone", service.id)),
@@ -48,10 +56,17 @@ pub fn loosened(old: &Topology, new: &Topology) -> Vec<String> {
 fn of_system(was: &System, now: &System, reasons: &mut Vec<String>) {
     let id = &was.id;
     if now.class != was.class {
-        reasons.push(format!("the class of `{id}` is `{}` now, it was `{}`", now.class, was.class));
+        reasons.push(format!(
+            "the class of `{id}` is `{}` now, it was `{}`",
+            now.class, was.class
+        ));
     }
     if now.effective_tier() < was.effective_tier() {
-        reasons.push(format!("`{id}` is {} now, it was {}", now.effective_tier(), was.effective_tier()));
+        reasons.push(format!(
+            "`{id}` is {} now, it was {}",
+            now.effective_tier(),
+            was.effective_tier()
+        ));
     }
     if !was.addresses.is_subset(&now.addresses) {
         reasons.push(format!("`{id}` lost an address"));
@@ -72,7 +87,10 @@ fn of_system(was: &System, now: &System, reasons: &mut Vec<String>) {
             was.group == redundancy.group && was.min_healthy <= redundancy.min_healthy
         });
         if !tightened {
-            reasons.push(format!("the redundancy of `{id}` in `{}` bears more than before", redundancy.group));
+            reasons.push(format!(
+                "the redundancy of `{id}` in `{}` bears more than before",
+                redundancy.group
+            ));
         }
     }
 }
@@ -89,7 +107,9 @@ fn of_dependencies(old: &[Dependency], new: &[Dependency], reasons: &mut Vec<Str
     }
     let mut hardest: BTreeMap<Key<'_>, Strength> = BTreeMap::new();
     for dependency in new {
-        let strength = hardest.entry(key(dependency)).or_insert(dependency.strength);
+        let strength = hardest
+            .entry(key(dependency))
+            .or_insert(dependency.strength);
         *strength = (*strength).max(dependency.strength);
     }
     for dependency in old {
@@ -114,14 +134,21 @@ fn of_dependencies(old: &[Dependency], new: &[Dependency], reasons: &mut Vec<Str
 /// A group with new members bears the loss of more of the old ones.
 fn of_groups(old: &Topology, new: &Topology, reasons: &mut Vec<String>) {
     let known: BTreeSet<_> = old.systems.iter().map(|system| &system.id).collect();
-    let groups: BTreeSet<&GroupId> =
-        old.systems.iter().filter_map(|system| system.redundancy.as_ref()).map(|r| &r.group).collect();
+    let groups: BTreeSet<&GroupId> = old
+        .systems
+        .iter()
+        .filter_map(|system| system.redundancy.as_ref())
+        .map(|r| &r.group)
+        .collect();
     for system in &new.systems {
         if let Some(redundancy) = &system.redundancy
             && groups.contains(&redundancy.group)
             && !known.contains(&system.id)
         {
-            reasons.push(format!("`{}` joins the group `{}`, which then bears more", system.id, redundancy.group));
+            reasons.push(format!(
+                "`{}` joins the group `{}`, which then bears more",
+                system.id, redundancy.group
+            ));
         }
     }
 }
@@ -141,7 +168,10 @@ mod tests {
     fn check(from: &str, to: &str, expected: &str) {
         let old: Topology = serde_json::from_str(BASE).unwrap();
         let changed = BASE.replace(from, to);
-        assert!(from.is_empty() || changed != BASE, "{from} is not in the base");
+        assert!(
+            from.is_empty() || changed != BASE,
+            "{from} is not in the base"
+        );
         let new: Topology = serde_json::from_str(&changed).unwrap();
         let found = loosened(&old, &new).join("; ");
         if expected.is_empty() {
@@ -157,18 +187,54 @@ mod tests {
         check("2026-11-22T00", "2026-11-23T00", "");
         check(r#""min_healthy":2"#, r#""min_healthy":3"#, "");
         check(r#""cidr":"10.0.0.0/16""#, r#""cidr":"10.0.0.0/8""#, "");
-        check(r#""tier":"non-critical""#, r#""tier":"safety-critical""#, "");
+        check(
+            r#""tier":"non-critical""#,
+            r#""tier":"safety-critical""#,
+            "",
+        );
         check(r#""min_healthy":2"#, r#""min_healthy":1"#, "bears more");
         check(r#""group":"g""#, r#""group":"h""#, "bears more");
-        check(r#"class":"linux-server""#, r#"class":"workstation""#, "the class of `a`");
-        check(r#""a","class":"linux-server","tier":"production-critical""#, r#""a","class":"linux-server","tier":"non-critical""#, "`a` is non-critical now");
-        check(r#""pay","tier":"production-critical""#, r#""pay","tier":"non-critical""#, "the service `pay`");
-        check(r#""addresses":["10.0.0.1"]"#, r#""addresses":["10.0.0.2"]"#, "lost an address");
-        check(r#""cidr":"10.0.0.0/16""#, r#""cidr":"10.0.0.0/24""#, "no longer covers");
+        check(
+            r#"class":"linux-server""#,
+            r#"class":"workstation""#,
+            "the class of `a`",
+        );
+        check(
+            r#""a","class":"linux-server","tier":"production-critical""#,
+            r#""a","class":"linux-server","tier":"non-critical""#,
+            "`a` is non-critical now",
+        );
+        check(
+            r#""pay","tier":"production-critical""#,
+            r#""pay","tier":"non-critical""#,
+            "the service `pay`",
+        );
+        check(
+            r#""addresses":["10.0.0.1"]"#,
+            r#""addresses":["10.0.0.2"]"#,
+            "lost an address",
+        );
+        check(
+            r#""cidr":"10.0.0.0/16""#,
+            r#""cidr":"10.0.0.0/24""#,
+            "no longer covers",
+        );
         check(r#""service":"pay","#, "", "no longer carries");
-        check(r#""strength":"hard""#, r#""strength":"soft""#, "is soft now");
-        check(r#"{"from":"pay","to":"a","kind":"runtime","strength":"hard"}"#, "", "is gone");
-        check(r#""id":"seg""#, r#""id":"seg2""#, "the system `seg` is gone");
+        check(
+            r#""strength":"hard""#,
+            r#""strength":"soft""#,
+            "is soft now",
+        );
+        check(
+            r#"{"from":"pay","to":"a","kind":"runtime","strength":"hard"}"#,
+            "",
+            "is gone",
+        );
+        check(
+            r#""id":"seg""#,
+            r#""id":"seg2""#,
+            "the system `seg` is gone",
+        );
         check(
             r#"{"id":"seg""#,
             r#"{"id":"b","class":"linux-server","tier":"production-critical","redundancy":{"group":"g","min_healthy":2}},{"id":"seg""#,

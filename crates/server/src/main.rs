@@ -64,7 +64,8 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,webauthn_rs=off,webauthn_rs_core=off")),
+            EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| EnvFilter::new("info,webauthn_rs=off,webauthn_rs_core=off")),
         )
         .init();
     let Command::Serve(serve) = Arguments::parse().command;
@@ -78,16 +79,32 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Serve) -> Result<(), Failure> {
-    let config = arguments.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-    let operator_token = if arguments.token_stdin { Some(token_of_stdin()?) } else { None };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let config = arguments
+        .config
+        .as_deref()
+        .map(Config::read)
+        .transpose()?
+        .unwrap_or_default();
+    let operator_token = if arguments.token_stdin {
+        Some(token_of_stdin()?)
+    } else {
+        None
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
     let result = runtime.block_on(serve(arguments, config, operator_token));
     // The thread that waits for standard input cannot be interrupted.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(arguments: Serve, config: Config, operator_token: Option<String>) -> Result<(), Failure> {
+async fn serve(
+    arguments: Serve,
+    config: Config,
+    operator_token: Option<String>,
+) -> Result<(), Failure> {
     let closed = arguments.exit_with_stdin.then(stdin_closed);
     let running = serve::start(Options {
         data: arguments.data,
@@ -115,14 +132,22 @@ async fn serve(arguments: Serve, config: Config, operator_token: Option<String>)
 /// One line of JSON on standard output: ready, and where.
 fn announce(address: SocketAddr) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}", serde_json::json!({"listening": format!("http://{address}")}))?;
+    writeln!(
+        stdout,
+        "{}",
+        serde_json::json!({"listening": format!("http://{address}")})
+    )?;
     stdout.flush()
 }
 
 fn token_of_stdin() -> Result<String, Failure> {
     let mut line = String::new();
     // Bounded: whoever starts us may be wrong about what it sends.
-    std::io::stdin().lock().take(4096).read_line(&mut line).map_err(Failure::Token)?;
+    std::io::stdin()
+        .lock()
+        .take(4096)
+        .read_line(&mut line)
+        .map_err(Failure::Token)?;
     Ok(line)
 }
 
@@ -142,8 +167,10 @@ fn stdin_closed() -> oneshot::Receiver<()> {
 #[cfg(unix)]
 async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {

@@ -14,8 +14,8 @@ use countersign_core::identifier::{Digest, OperationId, ProposalId, SystemId};
 use countersign_core::log::EntryKind;
 use countersign_core::log::body::OperationRecorded;
 use countersign_core::operation::{
-    Authority, Effect, EffectKind, Ending, Event, EventKind, Failure, Operation, OperationError, Phase, Record,
-    StepError, SystemState,
+    Authority, Effect, EffectKind, Ending, Event, EventKind, Failure, Operation, OperationError,
+    Phase, Record, StepError, SystemState,
 };
 use countersign_core::proposal::Action;
 use countersign_wire::operation::{AuthorityKind, OperationState};
@@ -91,11 +91,20 @@ pub struct Beginning {
 ///
 /// # Errors
 /// [`OperateError`].
-pub async fn begin(backend: &Arc<Backend>, tx: &mut Tx, new: Beginning) -> Result<OperationId, OperateError> {
+pub async fn begin(
+    backend: &Arc<Backend>,
+    tx: &mut Tx,
+    new: Beginning,
+) -> Result<OperationId, OperateError> {
     let now = backend.clock.now();
     let id = OperationId::new(format!("op_{}", Uuid::now_v7().simple()))
         .map_err(|error| StoreError::Damaged(error.to_string()))?;
-    let machine = Operation::new(id.clone(), new.authority.clone(), &new.targets, &new.rollout)?;
+    let machine = Operation::new(
+        id.clone(),
+        new.authority.clone(),
+        &new.targets,
+        &new.rollout,
+    )?;
     let (item, briefing) = new.item.unzip();
     let document = OperationDocument {
         schema: OPERATION_SCHEMA.to_owned(),
@@ -105,7 +114,10 @@ pub async fn begin(backend: &Arc<Backend>, tx: &mut Tx, new: Beginning) -> Resul
         briefing,
         authority: new.authority.clone(),
         action: new.action.kind(),
-        waves: machine.waves().map(|wave| wave.iter().map(|system| system.id().clone()).collect()).collect(),
+        waves: machine
+            .waves()
+            .map(|wave| wave.iter().map(|system| system.id().clone()).collect())
+            .collect(),
         quorum: new.quorum,
         started_at: now,
     };
@@ -131,7 +143,8 @@ pub async fn begin(backend: &Arc<Backend>, tx: &mut Tx, new: Beginning) -> Resul
     tx.add_operation(&stored, &machine).await?;
     if let Some(item) = &item {
         tx.link_item(item, &id).await?;
-        tx.move_item(item, ItemState::Running, "It is being carried out.", now).await?;
+        tx.move_item(item, ItemState::Running, "It is being carried out.", now)
+            .await?;
     }
     apply(backend, tx, &id, EventKind::Start).await?;
     Ok(id)
@@ -147,7 +160,9 @@ pub async fn apply(
     id: &OperationId,
     event: EventKind,
 ) -> Result<Operation, OperateError> {
-    let stored = operations::find(tx, id).await?.ok_or_else(|| OperateError::Unknown(id.clone()))?;
+    let stored = operations::find(tx, id)
+        .await?
+        .ok_or_else(|| OperateError::Unknown(id.clone()))?;
     let at = backend.clock.now();
     let (machine, effects) = tx.step_operation(id, Event { at, kind: event }).await?;
     let mut todo = Vec::new();
@@ -179,7 +194,12 @@ pub async fn apply(
 }
 
 /// Writes one record into the log, and what screens want to know of it.
-async fn write(tx: &mut Tx, stored: &Stored, record: Record, at: DateTime<Utc>) -> Result<(), StoreError> {
+async fn write(
+    tx: &mut Tx,
+    stored: &Stored,
+    record: Record,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let tripped = matches!(record, Record::Tripped { .. });
     let note = note_of(&record).map(|(system, message)| (system.clone(), message));
     let body = OperationRecorded::new(
@@ -194,7 +214,8 @@ async fn write(tx: &mut Tx, stored: &Stored, record: Record, at: DateTime<Utc>) 
         tx.trip_operation(&stored.id, index).await?;
     }
     if let Some((system, message)) = note {
-        tx.note_system(&stored.id, &system, at, message.as_deref()).await?;
+        tx.note_system(&stored.id, &system, at, message.as_deref())
+            .await?;
     }
     Ok(())
 }
@@ -207,10 +228,15 @@ fn note_of(record: &Record) -> Option<(&SystemId, Option<String>)> {
     };
     match record {
         Record::Touched { system, .. } | Record::Reverting { system } => Some((system, None)),
-        Record::AttemptFailed { system, failure, .. } => Some((system, Some(said(failure)))),
-        Record::System { system, failure, .. } | Record::SystemReverted { system, failure, .. } => {
-            Some((system, failure.as_ref().map(said)))
+        Record::AttemptFailed {
+            system, failure, ..
+        } => Some((system, Some(said(failure)))),
+        Record::System {
+            system, failure, ..
         }
+        | Record::SystemReverted {
+            system, failure, ..
+        } => Some((system, failure.as_ref().map(said))),
         Record::RevertChecked { .. }
         | Record::Started { .. }
         | Record::WaveStarted { .. }
@@ -232,7 +258,8 @@ async fn finish(
     ending: Ending,
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    tx.finish_operation(&stored.id, &machine.touched(), at).await?;
+    tx.finish_operation(&stored.id, &machine.touched(), at)
+        .await?;
     let Authority::Drill(rehearsal) = machine.authority() else {
         return Ok(());
     };
@@ -244,7 +271,13 @@ async fn finish(
         "operation": stored.id, "action": rehearsal.action(), "class": rehearsal.class(),
         "succeeded": drill.is_some(), "ending": ending,
     });
-    tx.note(at, EntryKind::DrillRecorded, &About::operation(&stored.id, None), body).await?;
+    tx.note(
+        at,
+        EntryKind::DrillRecorded,
+        &About::operation(&stored.id, None),
+        body,
+    )
+    .await?;
     Ok(())
 }
 
@@ -268,9 +301,16 @@ pub fn state_of(machine: &Operation) -> OperationState {
 }
 
 /// An item stands where its operation does, unless people or a changed world ended it first.
-async fn move_item(tx: &mut Tx, id: &ProposalId, state: OperationState, at: DateTime<Utc>) -> Result<(), StoreError> {
+async fn move_item(
+    tx: &mut Tx,
+    id: &ProposalId,
+    state: OperationState,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let Some(item) = items::find(tx, id).await? else {
-        return Err(StoreError::Damaged(format!("the item `{id}` of an operation is missing")));
+        return Err(StoreError::Damaged(format!(
+            "the item `{id}` of an operation is missing"
+        )));
     };
     match item.state {
         ItemState::Rejected
@@ -287,13 +327,25 @@ async fn move_item(tx: &mut Tx, id: &ProposalId, state: OperationState, at: Date
     }
     let (state, message) = match state {
         OperationState::Running => (ItemState::Running, "It is being carried out."),
-        OperationState::Held => (ItemState::Running, "It waits: something it rests on does not hold now."),
+        OperationState::Held => (
+            ItemState::Running,
+            "It waits: something it rests on does not hold now.",
+        ),
         OperationState::RollingBack => (ItemState::Running, "It is being undone."),
-        OperationState::Halted => (ItemState::Halted, "The breaker halted it; stop, people decide."),
-        OperationState::RollbackFailed => (ItemState::Halted, "Undoing it failed on a system; stop, people decide."),
+        OperationState::Halted => (
+            ItemState::Halted,
+            "The breaker halted it; stop, people decide.",
+        ),
+        OperationState::RollbackFailed => (
+            ItemState::Halted,
+            "Undoing it failed on a system; stop, people decide.",
+        ),
         OperationState::Completed => (ItemState::Done, "It was carried out."),
         OperationState::RolledBack => (ItemState::RolledBack, "It was undone; stop."),
-        OperationState::Aborted => (ItemState::Aborted, "It was aborted and left as it is; stop."),
+        OperationState::Aborted => (
+            ItemState::Aborted,
+            "It was aborted and left as it is; stop.",
+        ),
     };
     if item.state != state || item.message != message {
         tx.move_item(id, state, message, at).await?;

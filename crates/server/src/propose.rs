@@ -46,13 +46,22 @@ pub struct Received {
 ///
 /// # Errors
 /// `document_invalid`; `agent_mismatch`, which is logged.
-pub async fn receive(backend: &Backend, agent: &AgentId, text: axum::body::Bytes) -> Result<Received, Refusal> {
+pub async fn receive(
+    backend: &Backend,
+    agent: &AgentId,
+    text: axum::body::Bytes,
+) -> Result<Received, Refusal> {
     let read = tokio::task::spawn_blocking(move || document::proposal(&text))
         .await
         .map_err(|_| codes::INTERNAL.because("the proposal could not be read"))?;
-    let Checked { document: proposal, .. } = read?;
+    let Checked {
+        document: proposal, ..
+    } = read?;
     let request = canonical::digest(&proposal).map_err(StoreError::from)?;
-    let received = Received { proposal: Arc::new(proposal), request };
+    let received = Received {
+        proposal: Arc::new(proposal),
+        request,
+    };
     if received.proposal.agent != *agent {
         let refusal = codes::AGENT_MISMATCH.because(format!(
             "the secret is that of `{agent}`, the proposal names `{}`; propose in your own name",
@@ -71,11 +80,20 @@ pub async fn assess_only(backend: &Backend, received: Received) -> Result<Propos
     let mut conn = backend.store.read().await?;
     let now = backend.clock.now();
     let ground = ground(backend, &mut conn).await?;
-    let envelope = ground.envelope.as_ref().map(|(_, envelope)| Arc::clone(envelope));
+    let envelope = ground
+        .envelope
+        .as_ref()
+        .map(|(_, envelope)| Arc::clone(envelope));
     let history = facts::history(backend, &mut conn, envelope.as_deref(), now).await?;
     let assessment = off_runtime(move || {
         let graph = Graph::new(&ground.topology);
-        countersign_core::assessment::assess(envelope.as_deref(), &graph, &received.proposal, Some(&history), now)
+        countersign_core::assessment::assess(
+            envelope.as_deref(),
+            &graph,
+            &received.proposal,
+            Some(&history),
+            now,
+        )
     })
     .await?;
     let state = match assessment.verdict {
@@ -101,12 +119,18 @@ struct Ground {
 
 async fn ground(backend: &Backend, conn: &mut Conn) -> Result<Ground, Refusal> {
     let Some((_, topology)) = backend.topology(conn).await? else {
-        return Err(codes::NO_TOPOLOGY.because("nobody can say what depends on what; import a topology first"));
+        return Err(codes::NO_TOPOLOGY
+            .because("nobody can say what depends on what; import a topology first"));
     };
-    Ok(Ground { topology, envelope: backend.envelope(conn).await? })
+    Ok(Ground {
+        topology,
+        envelope: backend.envelope(conn).await?,
+    })
 }
 
-async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| codes::INTERNAL.because("the proposal could not be assessed"))
@@ -117,7 +141,10 @@ async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 /// # Errors
 /// `no_topology`, `idempotency_key_reused`, `too_many_open_items`, `supersedes_unknown`; those about
 /// this proposal are logged.
-pub async fn propose(backend: &Arc<Backend>, received: Received) -> Result<ProposalAnswer, Refusal> {
+pub async fn propose(
+    backend: &Arc<Backend>,
+    received: Received,
+) -> Result<ProposalAnswer, Refusal> {
     let proposal = Arc::clone(&received.proposal);
     if let Some(answer) = repeated(backend, &received).await? {
         return Ok(answer);
@@ -141,7 +168,14 @@ pub async fn propose(backend: &Arc<Backend>, received: Received) -> Result<Propo
         }
     };
     if let Some(old) = superseded.filter(|old| old.state == ItemState::Waiting) {
-        close(&mut tx, &old, ItemState::Superseded, &format!("It was replaced by `{id}`; stop."), now).await?;
+        close(
+            &mut tx,
+            &old,
+            ItemState::Superseded,
+            &format!("It was replaced by `{id}`; stop."),
+            now,
+        )
+        .await?;
     }
     if items::open_of(&mut tx, &proposal.agent).await? >= limits::OPEN_ITEMS_PER_AGENT_MAX {
         backend.refusals.count(codes::TOO_MANY_OPEN_ITEMS.name);
@@ -151,7 +185,10 @@ pub async fn propose(backend: &Arc<Backend>, received: Received) -> Result<Propo
         )));
     }
     let ground = ground(backend, &mut tx).await?;
-    let envelope = ground.envelope.as_ref().map(|(_, envelope)| Arc::clone(envelope));
+    let envelope = ground
+        .envelope
+        .as_ref()
+        .map(|(_, envelope)| Arc::clone(envelope));
     let history = facts::history(backend, &mut tx, envelope.as_deref(), now).await?;
     let (audience, item) = (backend.deployment.clone(), id.clone());
     let assessed = off_runtime({
@@ -174,7 +211,15 @@ pub async fn propose(backend: &Arc<Backend>, received: Received) -> Result<Propo
     })
     .await?
     .map_err(StoreError::from)?;
-    let answer = keep(backend, &mut tx, received, assessed, envelope.as_deref(), now).await?;
+    let answer = keep(
+        backend,
+        &mut tx,
+        received,
+        assessed,
+        envelope.as_deref(),
+        now,
+    )
+    .await?;
     tx.commit().await?;
     Ok(answer)
 }
@@ -188,10 +233,18 @@ struct Assessed {
 
 impl Assessed {
     fn new(composed: Composed<'_>, graph: &Graph<'_>) -> Self {
-        let Composed { briefing, evaluation } = composed;
+        let Composed {
+            briefing,
+            evaluation,
+        } = composed;
         let targets = evaluation.targets.systems;
         let assessment = &briefing.assessment;
-        let of = |outcome| assessment.findings.iter().filter(move |finding| finding.outcome == outcome);
+        let of = |outcome| {
+            assessment
+                .findings
+                .iter()
+                .filter(move |finding| finding.outcome == outcome)
+        };
         let card = Card {
             title: title(&briefing.proposal.action, &targets, graph),
             action: briefing.proposal.action.kind(),
@@ -205,7 +258,11 @@ impl Assessed {
                 .collect(),
             quorum: assessment.quorum.clone(),
         };
-        Self { briefing, targets, card }
+        Self {
+            briefing,
+            targets,
+            card,
+        }
     }
 }
 
@@ -214,7 +271,11 @@ fn number(count: usize) -> u64 {
 }
 
 fn suffering(assessment: &Assessment, state: ImpactState) -> usize {
-    assessment.impact.iter().filter(|entry| entry.state == state).count()
+    assessment
+        .impact
+        .iter()
+        .filter(|entry| entry.state == state)
+        .count()
 }
 
 /// Keeps the item, its documents and its log entry, and begins its operation where it runs alone.
@@ -226,16 +287,28 @@ async fn keep(
     envelope: Option<&Envelope>,
     now: DateTime<Utc>,
 ) -> Result<ProposalAnswer, Refusal> {
-    let Assessed { briefing, targets, card } = assessed;
+    let Assessed {
+        briefing,
+        targets,
+        card,
+    } = assessed;
     let assessment = &briefing.assessment;
     let digest = tx.keep_value(PayloadKind::Briefing, &briefing).await?;
-    tx.keep_value(PayloadKind::Proposal, &briefing.proposal).await?;
-    tx.keep_value(PayloadKind::History, &briefing.history).await?;
+    tx.keep_value(PayloadKind::Proposal, &briefing.proposal)
+        .await?;
+    tx.keep_value(PayloadKind::History, &briefing.history)
+        .await?;
     tx.keep_value(PayloadKind::Plan, &briefing.plan).await?;
     tx.keep_value(PayloadKind::Targets, &targets).await?;
     let (state, message) = match assessment.verdict {
-        Verdict::Autonomous => (ItemState::Running, "It runs within the envelope.".to_owned()),
-        Verdict::NeedsApproval => (ItemState::Waiting, "It waits for people; do not carry it out.".to_owned()),
+        Verdict::Autonomous => (
+            ItemState::Running,
+            "It runs within the envelope.".to_owned(),
+        ),
+        Verdict::NeedsApproval => (
+            ItemState::Waiting,
+            "It waits for people; do not carry it out.".to_owned(),
+        ),
         Verdict::Refused => {
             let why = assessment.refusal.as_deref().unwrap_or("it is void");
             (ItemState::Refused, format!("It is void: {why}. Stop."))
@@ -292,9 +365,15 @@ fn quorum_of(briefing: &Briefing, envelope: Option<&Envelope>) -> QuorumRule {
     let tier = briefing.assessment.scope.tier;
     envelope
         .and_then(|envelope| envelope.tiers.get(&tier).map(|tier| &tier.approval))
-        .map(|approval| QuorumRule { needed: approval.quorum.max(1), roles: approval.roles.clone() })
+        .map(|approval| QuorumRule {
+            needed: approval.quorum.max(1),
+            roles: approval.roles.clone(),
+        })
         .or_else(|| envelope.map(|envelope| envelope_rule(None, envelope)))
-        .unwrap_or(QuorumRule { needed: 1, roles: BTreeSet::new() })
+        .unwrap_or(QuorumRule {
+            needed: 1,
+            roles: BTreeSet::new(),
+        })
 }
 
 /// The entry of AG-706 4.8: trigger, classification, dependency analysis.
@@ -336,14 +415,21 @@ pub fn blocking(assessment: &Assessment) -> BTreeSet<Clause> {
 }
 
 /// The executor's plan for the targets as they resolve now.
-async fn plan(backend: &Backend, id: &ProposalId, proposal: &Arc<Proposal>) -> Result<Plan, Refusal> {
+async fn plan(
+    backend: &Backend,
+    id: &ProposalId,
+    proposal: &Arc<Proposal>,
+) -> Result<Plan, Refusal> {
     if backend.executors.of(proposal.action.kind()).is_none() {
         return Ok(Plan::none());
     }
     let ground = ground(backend, &mut *backend.store.read().await?).await?;
     let targets = {
         let proposal = Arc::clone(proposal);
-        off_runtime(move || scope::resolve(&Graph::new(&ground.topology), &proposal.targets).systems).await?
+        off_runtime(move || {
+            scope::resolve(&Graph::new(&ground.topology), &proposal.targets).systems
+        })
+        .await?
     };
     if targets.is_empty() {
         return Ok(Plan::none());
@@ -352,16 +438,28 @@ async fn plan(backend: &Backend, id: &ProposalId, proposal: &Arc<Proposal>) -> R
 }
 
 /// The answer to a proposal that was made before.
-async fn repeated(backend: &Backend, received: &Received) -> Result<Option<ProposalAnswer>, Refusal> {
+async fn repeated(
+    backend: &Backend,
+    received: &Received,
+) -> Result<Option<ProposalAnswer>, Refusal> {
     let proposal = &received.proposal;
-    let item = items::by_key(&mut *backend.store.read().await?, &proposal.agent, &proposal.idempotency_key).await?;
+    let item = items::by_key(
+        &mut *backend.store.read().await?,
+        &proposal.agent,
+        &proposal.idempotency_key,
+    )
+    .await?;
     match item {
         Some(item) => known(backend, received, item).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn known(backend: &Backend, received: &Received, item: Item) -> Result<ProposalAnswer, Refusal> {
+async fn known(
+    backend: &Backend,
+    received: &Received,
+    item: Item,
+) -> Result<ProposalAnswer, Refusal> {
     if item.request != received.request {
         let refusal = codes::IDEMPOTENCY_KEY_REUSED.because(format!(
             "`{}` was used for `{}`; give another proposal another key",
@@ -389,15 +487,18 @@ pub async fn answer(conn: &mut Conn, item: Item) -> Result<ProposalAnswer, Refus
 }
 
 /// The item that a proposal replaces: one of the same agent.
-async fn superseded(tx: &mut Tx, proposal: &Proposal) -> Result<Result<Option<Item>, Refusal>, StoreError> {
+async fn superseded(
+    tx: &mut Tx,
+    proposal: &Proposal,
+) -> Result<Result<Option<Item>, Refusal>, StoreError> {
     let Some(id) = &proposal.supersedes else {
         return Ok(Ok(None));
     };
     Ok(match items::find(tx, id).await? {
         Some(old) if old.agent == proposal.agent => Ok(Some(old)),
-        Some(_) | None => {
-            Err(codes::SUPERSEDES_UNKNOWN.because(format!("`{id}` is no item of this agent; leave `supersedes` out")))
-        }
+        Some(_) | None => Err(codes::SUPERSEDES_UNKNOWN.because(format!(
+            "`{id}` is no item of this agent; leave `supersedes` out"
+        ))),
     })
 }
 
@@ -417,16 +518,33 @@ pub async fn close(
         tx.void_decisions(&About::Item(item.id.clone())).await?;
     }
     let body = json!({"item": item.id, "state": state, "agent": item.agent});
-    tx.note(now, EntryKind::ItemClosed, &log::About::item(&item.id), body).await?;
+    tx.note(
+        now,
+        EntryKind::ItemClosed,
+        &log::About::item(&item.id),
+        body,
+    )
+    .await?;
     Ok(())
 }
 
 /// Logs that a well-authenticated proposal was refused, and hands the refusal on.
-async fn refused(backend: &Backend, agent: &AgentId, received: &Received, refusal: Refusal) -> Refusal {
+async fn refused(
+    backend: &Backend,
+    agent: &AgentId,
+    received: &Received,
+    refusal: Refusal,
+) -> Refusal {
     let write = async {
         let mut tx = backend.change().await?;
         let body = json!({"agent": agent, "code": refusal.code(), "proposal": received.request});
-        tx.note(backend.clock.now(), EntryKind::ProposalRefused, &log::About::nothing(), body).await?;
+        tx.note(
+            backend.clock.now(),
+            EntryKind::ProposalRefused,
+            &log::About::nothing(),
+            body,
+        )
+        .await?;
         tx.commit().await?;
         Ok::<(), Refusal>(())
     };

@@ -20,7 +20,8 @@ impl Refusals {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(code.to_owned()).or_default();
         *count = count.saturating_add(1);
-        self.total.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.total
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Takes what was counted.
@@ -68,10 +69,16 @@ impl Limiter {
                 return false;
             }
         }
-        let bucket = buckets.entry(address).or_insert(Bucket { left: limits::UNAUTHENTICATED_BURST, at: now });
+        let bucket = buckets.entry(address).or_insert(Bucket {
+            left: limits::UNAUTHENTICATED_BURST,
+            at: now,
+        });
         let left = refilled(*bucket, now);
         let admitted = left >= 1.0;
-        *bucket = Bucket { left: if admitted { left - 1.0 } else { left }, at: now };
+        *bucket = Bucket {
+            left: if admitted { left - 1.0 } else { left },
+            at: now,
+        };
         admitted
     }
 }
@@ -93,10 +100,14 @@ mod tests {
     fn a_burst_passes_then_only_the_rate() {
         let (limiter, start) = (Limiter::default(), Instant::now());
         let address = IpAddr::from([127, 0, 0, 1]);
-        let burst = (0..1_000).filter(|_| limiter.admits(address, start)).count();
+        let burst = (0..1_000)
+            .filter(|_| limiter.admits(address, start))
+            .count();
         assert_eq!(burst, limits::UNAUTHENTICATED_BURST as usize);
         let later = start + Duration::from_secs(1);
-        let more = (0..1_000).filter(|_| limiter.admits(address, later)).count();
+        let more = (0..1_000)
+            .filter(|_| limiter.admits(address, later))
+            .count();
         assert_eq!(more, limits::UNAUTHENTICATED_PER_SECOND as usize);
         assert!(limiter.admits(IpAddr::from([127, 0, 0, 2]), later));
     }
@@ -108,7 +119,10 @@ mod tests {
             refusals.count(code);
         }
         let taken = refusals.take();
-        assert_eq!(taken, BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]));
+        assert_eq!(
+            taken,
+            BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)])
+        );
         assert!(refusals.take().is_empty());
         refusals.put_back(taken);
         assert_eq!(refusals.take().len(), 2);

@@ -38,7 +38,10 @@ impl Default for Runner {
     fn default() -> Self {
         // Bounded by what operations ask for: the sum of their concurrencies.
         let (sender, receiver) = mpsc::unbounded_channel();
-        Self { sender, receiver: Mutex::new(Some(receiver)) }
+        Self {
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+        }
     }
 }
 
@@ -68,7 +71,12 @@ pub async fn recover(backend: &Arc<Backend>) -> Result<(), OperateError> {
 
 /// Does effects until the backend stops. What is under way then is awaited as long as stopping lasts.
 pub async fn run(backend: Arc<Backend>) {
-    let taken = backend.runner.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let taken = backend
+        .runner
+        .receiver
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     let Some(mut handed) = taken else { return };
     let mut stopping = backend.stopping.subscribe();
     let mut under_way = JoinSet::new();
@@ -94,7 +102,11 @@ async fn carry_out(backend: Arc<Backend>, operation: OperationId, effect: Effect
     }
 }
 
-async fn try_carry_out(backend: &Arc<Backend>, id: &OperationId, effect: Effect) -> Result<(), OperateError> {
+async fn try_carry_out(
+    backend: &Arc<Backend>,
+    id: &OperationId,
+    effect: Effect,
+) -> Result<(), OperateError> {
     let sequence = effect.sequence;
     let stored = operations::find(&mut *backend.store.read().await?, id)
         .await?
@@ -106,16 +118,34 @@ async fn try_carry_out(backend: &Arc<Backend>, id: &OperationId, effect: Effect)
         EffectKind::Snapshot { system, attempt } => {
             return snapshot(backend, &stored, sequence, system, attempt).await;
         }
-        EffectKind::VerifyReverted { system } => return snapshot(backend, &stored, sequence, system, 1).await,
+        EffectKind::VerifyReverted { system } => {
+            return snapshot(backend, &stored, sequence, system, 1).await;
+        }
         EffectKind::Apply { system, attempt } => {
-            match call(backend, &stored, sequence, system, attempt, Verb::Apply, None).await? {
+            match call(
+                backend,
+                &stored,
+                sequence,
+                system,
+                attempt,
+                Verb::Apply,
+                None,
+            )
+            .await?
+            {
                 Ok(_) => EventKind::Applied { sequence },
                 Err(error) => failed(sequence, error),
             }
         }
-        EffectKind::Revert { system, before, decision } => {
+        EffectKind::Revert {
+            system,
+            before,
+            decision,
+        } => {
             let snapshot = match before {
-                Some(digest) => Some(payloads::value(&mut *backend.store.read().await?, digest).await?),
+                Some(digest) => {
+                    Some(payloads::value(&mut *backend.store.read().await?, digest).await?)
+                }
                 None => None,
             };
             let verb = Verb::Revert { snapshot };
@@ -126,7 +156,10 @@ async fn try_carry_out(backend: &Arc<Backend>, id: &OperationId, effect: Effect)
         }
         EffectKind::Health { system, checks } => {
             let envelope = envelope_of(backend, &stored).await?;
-            let results = backend.prober.check(envelope.as_deref(), &checks, &system).await;
+            let results = backend
+                .prober
+                .check(envelope.as_deref(), &checks, &system)
+                .await;
             EventKind::HealthChecked { sequence, results }
         }
         EffectKind::StartSoak { until } => {
@@ -157,13 +190,26 @@ async fn snapshot(
     system: SystemId,
     attempt: u32,
 ) -> Result<(), OperateError> {
-    let answer = call(backend, stored, sequence, system, attempt, Verb::Snapshot, None).await?;
+    let answer = call(
+        backend,
+        stored,
+        sequence,
+        system,
+        attempt,
+        Verb::Snapshot,
+        None,
+    )
+    .await?;
     let mut tx = backend.store.begin().await?;
     let event = match answer.map(|answer| answer.snapshot) {
-        Ok(Some(bytes)) => {
-            EventKind::SnapshotTaken { sequence, digest: tx.keep(PayloadKind::Snapshot, &bytes).await? }
-        }
-        Ok(None) => EventKind::ExecutorFailed { sequence, reason: "the executor gave no snapshot".to_owned() },
+        Ok(Some(bytes)) => EventKind::SnapshotTaken {
+            sequence,
+            digest: tx.keep(PayloadKind::Snapshot, &bytes).await?,
+        },
+        Ok(None) => EventKind::ExecutorFailed {
+            sequence,
+            reason: "the executor gave no snapshot".to_owned(),
+        },
         // Taking a snapshot changes nothing, so that its loss is a failure and not a doubt.
         Err(ExecutorError::Failed(reason) | ExecutorError::Unknown(reason)) => {
             EventKind::ExecutorFailed { sequence, reason }
@@ -185,7 +231,9 @@ async fn call(
 ) -> Result<Result<crate::executor::Answer, ExecutorError>, OperateError> {
     let Some(executor) = backend.executors.of(stored.action.kind()) else {
         let kind = stored.action.kind().as_str();
-        return Ok(Err(ExecutorError::Failed(format!("no executor carries `{kind}` out"))));
+        return Ok(Err(ExecutorError::Failed(format!(
+            "no executor carries `{kind}` out"
+        ))));
     };
     let machine = operations::machine(&mut *backend.store.read().await?, &stored.id).await?;
     let mut evidence = match machine.authority() {
@@ -207,11 +255,21 @@ async fn call(
 }
 
 /// The envelope whose checks were signed; for a drill the one in force.
-async fn envelope_of(backend: &Backend, stored: &Stored) -> Result<Option<Arc<Envelope>>, StoreError> {
+async fn envelope_of(
+    backend: &Backend,
+    stored: &Stored,
+) -> Result<Option<Arc<Envelope>>, StoreError> {
     let mut conn = backend.store.read().await?;
     let signed = match &stored.item {
-        Some(item) => items::find(&mut conn, item).await?.and_then(|item| item.envelope),
-        None => return Ok(backend.envelope(&mut conn).await?.map(|(_, envelope)| envelope)),
+        Some(item) => items::find(&mut conn, item)
+            .await?
+            .and_then(|item| item.envelope),
+        None => {
+            return Ok(backend
+                .envelope(&mut conn)
+                .await?
+                .map(|(_, envelope)| envelope));
+        }
     };
     match (signed, backend.envelope(&mut conn).await?) {
         (Some(signed), Some((digest, envelope))) if signed == digest => Ok(Some(envelope)),

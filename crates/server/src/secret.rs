@@ -89,7 +89,11 @@ pub fn random() -> Result<[u8; 32], NoRandomness> {
 /// # Errors
 /// [`NoRandomness`].
 pub fn generate(holder: Holder) -> Result<String, NoRandomness> {
-    Ok(format!("{}{}", holder.prefix(), URL_SAFE_NO_PAD.encode(random()?)))
+    Ok(format!(
+        "{}{}",
+        holder.prefix(),
+        URL_SAFE_NO_PAD.encode(random()?)
+    ))
 }
 
 #[cfg(test)]
@@ -98,7 +102,12 @@ mod tests {
 
     #[test]
     fn a_secret_says_whose_it_is_and_only_its_own_hash_fits() {
-        for holder in [Holder::Operator, Holder::Session, Holder::Agent, Holder::Source] {
+        for holder in [
+            Holder::Operator,
+            Holder::Session,
+            Holder::Agent,
+            Holder::Source,
+        ] {
             let secret = generate(holder).unwrap();
             assert_eq!(Holder::of(&secret), holder);
             assert_eq!(secret.len(), 4 + 43);

@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::folder::{Folder, FolderError};
 use crate::limits;
 use crate::operate::OperateError;
-use crate::{routes, runner, sweeper};
 use crate::secret::SecretHash;
 use crate::store::{Store, StoreError};
+use crate::{routes, runner, sweeper};
 
 /// What to serve.
 #[derive(Debug)]
@@ -85,7 +85,10 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
         None => folder.operator_token()?,
     };
     let store = Store::open(folder.path()).await?;
-    let unheard = |error| ServeError::Listen { address: options.listen, error };
+    let unheard = |error| ServeError::Listen {
+        address: options.listen,
+        error,
+    };
     let listener = TcpListener::bind(options.listen).await.map_err(unheard)?;
     let address = listener.local_addr().map_err(unheard)?;
     let backend = Backend::new(Parts {
@@ -108,7 +111,8 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
         tokio::spawn(sweeper::run(Arc::clone(&backend))),
     ];
     let mut stopping = backend.stopping.subscribe();
-    let router = routes::router(Arc::clone(&backend)).into_make_service_with_connect_info::<SocketAddr>();
+    let router =
+        routes::router(Arc::clone(&backend)).into_make_service_with_connect_info::<SocketAddr>();
     let server = tokio::spawn(async move {
         axum::serve(listener, router)
             .with_graceful_shutdown(async move {
@@ -118,7 +122,13 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
             .await
     });
     tracing::info!(%address, deployment = %backend.deployment, "serving");
-    Ok(Running { address, backend, server, tasks, _folder: folder })
+    Ok(Running {
+        address,
+        backend,
+        server,
+        tasks,
+        _folder: folder,
+    })
 }
 
 impl Running {
@@ -138,7 +148,10 @@ impl Running {
         };
         for task in self.tasks {
             let mut task = task;
-            if tokio::time::timeout(limits::STOP_WITHIN, &mut task).await.is_err() {
+            if tokio::time::timeout(limits::STOP_WITHIN, &mut task)
+                .await
+                .is_err()
+            {
                 task.abort();
             }
         }

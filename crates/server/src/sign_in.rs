@@ -16,7 +16,9 @@ use crate::store::{Tx, approvers};
 #[must_use]
 pub fn refused(error: &DecisionError) -> Refusal {
     let code = match error {
-        DecisionError::MalformedStatement(_) | DecisionError::WrongStatementType => codes::STATEMENT_MALFORMED,
+        DecisionError::MalformedStatement(_) | DecisionError::WrongStatementType => {
+            codes::STATEMENT_MALFORMED
+        }
         DecisionError::NotCanonical | DecisionError::Canonical(_) => codes::NOT_CANONICAL,
         DecisionError::KindNotSupported(_) => codes::KIND_NOT_SUPPORTED,
         DecisionError::WrongAudience => codes::WRONG_AUDIENCE,
@@ -61,7 +63,12 @@ pub async fn check_nonce(
     purpose: &Purpose,
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
-    let Some(Given { purpose: given, expires_at, used }) = nonces::find(tx, nonce).await? else {
+    let Some(Given {
+        purpose: given,
+        expires_at,
+        used,
+    }) = nonces::find(tx, nonce).await?
+    else {
         return Err(codes::NONCE_UNKNOWN.because("ask for a new nonce and sign again"));
     };
     if given != *purpose {
@@ -72,7 +79,8 @@ pub async fn check_nonce(
         return Err(codes::NONCE_USED.because("this was submitted before; a nonce serves once"));
     }
     if expires_at <= now {
-        return Err(codes::NONCE_EXPIRED.because("a nonce serves for five minutes; ask for a new one and sign again"));
+        return Err(codes::NONCE_EXPIRED
+            .because("a nonce serves for five minutes; ask for a new one and sign again"));
     }
     Ok(())
 }
@@ -89,23 +97,31 @@ pub async fn use_key(
     assertion: &Assertion,
     challenge: &[u8],
 ) -> Result<(), Refusal> {
-    let key = approvers::key(tx, approver)
-        .await?
-        .ok_or_else(|| codes::CREDENTIAL_NOT_ENROLLED.because(format!("`{approver}` has no key here")))?;
-    let (result, passkey) = match backend.ceremonies.authenticate(&key.passkey, assertion, challenge) {
-        Ok(done) => done,
-        Err(CeremonyError::Refused(error)) => return Err(policy(&error)),
-        Err(error) => {
-            tracing::error!(%error, "an assertion could not be checked");
-            return Err(codes::INTERNAL.because("the signature could not be checked"));
-        }
-    };
+    let key = approvers::key(tx, approver).await?.ok_or_else(|| {
+        codes::CREDENTIAL_NOT_ENROLLED.because(format!("`{approver}` has no key here"))
+    })?;
+    let (result, passkey) =
+        match backend
+            .ceremonies
+            .authenticate(&key.passkey, assertion, challenge)
+        {
+            Ok(done) => done,
+            Err(CeremonyError::Refused(error)) => return Err(policy(&error)),
+            Err(error) => {
+                tracing::error!(%error, "an assertion could not be checked");
+                return Err(codes::INTERNAL.because("the signature could not be checked"));
+            }
+        };
     let not_advanced = || {
         codes::COUNTER_NOT_ADVANCED.because(
             "the key signed something later already, or it was copied; sign again, and report it if that does not help",
         )
     };
-    if result.counter() <= key.counter || !tx.advance_counter(approver, &passkey, result.counter()).await? {
+    if result.counter() <= key.counter
+        || !tx
+            .advance_counter(approver, &passkey, result.counter())
+            .await?
+    {
         return Err(not_advanced());
     }
     Ok(())
@@ -113,7 +129,10 @@ pub async fn use_key(
 
 /// What the library refuses beyond the plain check of the signature.
 fn policy(error: &WebauthnError) -> Refusal {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the library's error has over a hundred variants, and none is ours")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's error has over a hundred variants, and none is ours"
+    )]
     let code = match error {
         WebauthnError::CredentialPossibleCompromise => codes::COUNTER_NOT_ADVANCED,
         WebauthnError::UserNotVerified => codes::USER_NOT_VERIFIED,

@@ -25,6 +25,7 @@ const EXPIRED_AT_ONCE: u32 = 100;
 pub async fn run(backend: Arc<Backend>) {
     let mut stopping = backend.stopping.subscribe();
     let mut logged = Instant::now();
+    let mut looked = Instant::now();
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => break,
@@ -36,8 +37,11 @@ pub async fn run(backend: Arc<Backend>) {
         if let Err(error) = expire(&backend).await {
             tracing::error!(%error, "expired items could not be closed");
         }
-        if let Err(error) = look_again(&backend).await {
-            tracing::error!(%error, "held operations could not be looked at");
+        if looked.elapsed() >= limits::LOOK_AGAIN_EVERY {
+            looked = Instant::now();
+            if let Err(error) = look_again(&backend).await {
+                tracing::error!(%error, "held operations could not be looked at");
+            }
         }
         if logged.elapsed() >= limits::REFUSALS_EVERY {
             logged = Instant::now();
@@ -53,19 +57,32 @@ pub async fn run(backend: Arc<Backend>) {
 /// [`StoreError`].
 pub async fn expire(backend: &Backend) -> Result<(), StoreError> {
     let now = backend.clock.now();
-    if items::expired(&mut *backend.store.read().await?, now, 1).await?.is_empty() {
+    if items::expired(&mut *backend.store.read().await?, now, 1)
+        .await?
+        .is_empty()
+    {
         return Ok(());
     }
     let mut tx = backend.store.begin().await?;
     for item in items::expired(&mut tx, now, EXPIRED_AT_ONCE).await? {
-        close(&mut tx, &item, ItemState::Expired, "Nobody decided in time; stop.", now).await?;
+        close(
+            &mut tx,
+            &item,
+            ItemState::Expired,
+            "Nobody decided in time; stop.",
+            now,
+        )
+        .await?;
     }
     tx.commit().await
 }
 
 async fn look_again(backend: &Arc<Backend>) -> Result<(), OperateError> {
     let held = operations::unfinished(&mut *backend.store.read().await?).await?;
-    for operation in held.into_iter().filter(|operation| operation.state == OperationState::Held) {
+    for operation in held
+        .into_iter()
+        .filter(|operation| operation.state == OperationState::Held)
+    {
         gate::look_again(backend, &operation.id).await?;
     }
     Ok(())
@@ -94,7 +111,8 @@ async fn try_tidy(
     tx.forget_sessions(now).await?;
     for (code, count) in counted {
         let body = json!({"code": code, "count": count, "until": now});
-        tx.note(now, EntryKind::RefusalsAggregated, &About::nothing(), body).await?;
+        tx.note(now, EntryKind::RefusalsAggregated, &About::nothing(), body)
+            .await?;
     }
     tx.commit().await?;
     Ok(())

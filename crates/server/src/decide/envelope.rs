@@ -32,7 +32,11 @@ pub(super) async fn check(
     deciding: &Deciding,
     digest: Digest,
 ) -> Result<Ready, Refusal> {
-    let Deciding { about, decision, now } = deciding;
+    let Deciding {
+        about,
+        decision,
+        now,
+    } = deciding;
     let row = documents::envelope(tx, digest)
         .await?
         .ok_or_else(|| codes::NOT_FOUND.because(format!("there is no envelope {digest}")))?;
@@ -42,38 +46,74 @@ pub(super) async fn check(
     if let Some(before) = documents::authorised(tx).await?
         && row.version <= before.version
     {
-        return Err(codes::ENVELOPE_VERSION
-            .because(format!("version {} is in force since; import this one with a higher number", before.version)));
+        return Err(codes::ENVELOPE_VERSION.because(format!(
+            "version {} is in force since; import this one with a higher number",
+            before.version
+        )));
     }
     let (before, envelope) = both_sides(tx, &row).await?;
     let subjects = EnvelopeSubjects::new(before.as_ref(), &envelope).map_err(StoreError::from)?;
     decision
         .confirm_envelope(&subjects, &offer(decision, envelope.authority.expires)?)
         .map_err(|error| refused(&error))?;
-    decision.check_submitted_at(*now).map_err(|error| refused(&error))?;
+    decision
+        .check_submitted_at(*now)
+        .map_err(|error| refused(&error))?;
     let rule = envelope_rule(before.as_ref(), &envelope);
-    decision.check_eligible(&rule, &BTreeSet::new()).map_err(|error| refused(&error))?;
+    decision
+        .check_eligible(&rule, &BTreeSet::new())
+        .map_err(|error| refused(&error))?;
     let signed = standing(roster, tx, about, DecisionKind::AuthoriseEnvelope).await?;
     let approver = &decision.approver().id;
-    if signed.iter().any(|earlier| earlier.approver().id == *approver && earlier.agrees_with(decision)) {
-        return Err(codes::ALREADY_DECIDED.because(format!("`{approver}` has signed this already; once counts")));
+    if signed
+        .iter()
+        .any(|earlier| earlier.approver().id == *approver && earlier.agrees_with(decision))
+    {
+        return Err(codes::ALREADY_DECIDED
+            .because(format!("`{approver}` has signed this already; once counts")));
     }
-    Ok(Ready { before, envelope, subjects, signed })
+    Ok(Ready {
+        before,
+        envelope,
+        subjects,
+        signed,
+    })
 }
 
 /// What follows from the recorded decision.
-pub(super) async fn follow(tx: &mut Tx, deciding: &Deciding, ready: Ready) -> Result<Outcome, Refusal> {
-    let Ready { before, envelope, subjects, mut signed } = ready;
+pub(super) async fn follow(
+    tx: &mut Tx,
+    deciding: &Deciding,
+    ready: Ready,
+) -> Result<Outcome, Refusal> {
+    let Ready {
+        before,
+        envelope,
+        subjects,
+        mut signed,
+    } = ready;
     signed.push(deciding.decision.clone());
     let rule = envelope_rule(before.as_ref(), &envelope);
     let quorum = match form(&signed, &rule, &BTreeSet::new(), deciding.now) {
         Ok(quorum) => quorum,
-        Err(missing) => return Ok(Outcome { missing: Some(missing), operation: None }),
+        Err(missing) => {
+            return Ok(Outcome {
+                missing: Some(missing),
+                operation: None,
+            });
+        }
     };
     let diff = Diff::between(before.as_ref(), &envelope).map_err(StoreError::from)?;
     let diff = tx.keep_value(PayloadKind::Diff, &diff).await?;
-    tx.authorise_envelope(subjects.envelope, subjects.before, diff, deciding.now).await?;
-    let body = EnvelopeAuthorised { envelope: subjects.envelope, decisions: quorum.digests() };
+    tx.authorise_envelope(subjects.envelope, subjects.before, diff, deciding.now)
+        .await?;
+    let body = EnvelopeAuthorised {
+        envelope: subjects.envelope,
+        decisions: quorum.digests(),
+    };
     tx.record(deciding.now, &body).await?;
-    Ok(Outcome { missing: None, operation: None })
+    Ok(Outcome {
+        missing: None,
+        operation: None,
+    })
 }

@@ -26,8 +26,16 @@ pub(super) struct Ready {
 }
 
 /// Checks that the decision is about the item as it is, by somebody who may, in time.
-pub(super) async fn check(tx: &mut Tx, deciding: &Deciding, id: &ProposalId) -> Result<Ready, Refusal> {
-    let Deciding { about, decision, now } = deciding;
+pub(super) async fn check(
+    tx: &mut Tx,
+    deciding: &Deciding,
+    id: &ProposalId,
+) -> Result<Ready, Refusal> {
+    let Deciding {
+        about,
+        decision,
+        now,
+    } = deciding;
     let item = items::find(tx, id)
         .await?
         .ok_or_else(|| codes::NOT_FOUND.because(format!("there is no item `{id}`")))?;
@@ -43,7 +51,9 @@ pub(super) async fn check(tx: &mut Tx, deciding: &Deciding, id: &ProposalId) -> 
     decision
         .confirm_item(&briefing, item.briefing, &offer(decision, latest)?)
         .map_err(|error| refused(&error))?;
-    decision.check_submitted_at(*now).map_err(|error| refused(&error))?;
+    decision
+        .check_submitted_at(*now)
+        .map_err(|error| refused(&error))?;
     let rule = item_rule(&briefing, kind).map_err(|error| refused(&error))?;
     decision
         .check_eligible(&rule, &proposers(&briefing.proposal))
@@ -54,16 +64,24 @@ pub(super) async fn check(tx: &mut Tx, deciding: &Deciding, id: &ProposalId) -> 
         .iter()
         .any(|earlier| !earlier.voided && earlier.kind == kind && earlier.approver == *approver);
     if decided {
-        return Err(codes::ALREADY_DECIDED.because(format!("`{approver}` has signed this already; once counts")));
+        return Err(codes::ALREADY_DECIDED
+            .because(format!("`{approver}` has signed this already; once counts")));
     }
     if kind == DecisionKind::Approve {
         let unseen: Vec<String> = blocking(&briefing.assessment)
             .difference(&decision.predicate().acknowledged)
-            .filter_map(|clause| serde_json::to_value(clause).ok()?.as_str().map(str::to_owned))
+            .filter_map(|clause| {
+                serde_json::to_value(clause)
+                    .ok()?
+                    .as_str()
+                    .map(str::to_owned)
+            })
             .collect();
         if !unseen.is_empty() {
-            return Err(codes::ACKNOWLEDGEMENT_MISSING
-                .because(format!("say that you have seen what blocks it: {}", unseen.join(", "))));
+            return Err(codes::ACKNOWLEDGEMENT_MISSING.because(format!(
+                "say that you have seen what blocks it: {}",
+                unseen.join(", ")
+            )));
         }
     }
     Ok(Ready { item, briefing })
@@ -85,8 +103,9 @@ async fn check_open(
                 if machine.touched().is_empty() && machine.ending().is_none() {
                     return Ok(());
                 }
-                return Err(codes::ITEM_CLOSED
-                    .because(format!("it was dispatched already; abort or roll back the operation `{operation}`")));
+                return Err(codes::ITEM_CLOSED.because(format!(
+                    "it was dispatched already; abort or roll back the operation `{operation}`"
+                )));
             }
         }
         ItemState::Expired => {}
@@ -99,10 +118,16 @@ async fn check_open(
         | ItemState::Superseded
         | ItemState::Refused
         | ItemState::Voided => {
-            return Err(codes::ITEM_CLOSED.because(format!("it does not wait for people any more: {}", item.message)));
+            return Err(codes::ITEM_CLOSED.because(format!(
+                "it does not wait for people any more: {}",
+                item.message
+            )));
         }
     }
-    Err(codes::ITEM_EXPIRED.because(format!("nobody decided until {}; the agent may propose it anew", item.expires_at)))
+    Err(codes::ITEM_EXPIRED.because(format!(
+        "nobody decided until {}; the agent may propose it anew",
+        item.expires_at
+    )))
 }
 
 /// What follows from the recorded decision.
@@ -145,12 +170,24 @@ async fn reject(
     deciding: &Deciding,
     item: &Item,
 ) -> Result<Outcome, Refusal> {
-    close(tx, item, ItemState::Rejected, "A person rejected it; stop.", deciding.now).await?;
+    close(
+        tx,
+        item,
+        ItemState::Rejected,
+        "A person rejected it; stop.",
+        deciding.now,
+    )
+    .await?;
     if let Some(operation) = &item.operation {
-        let event = EventKind::Abort { decision: deciding.decision.digest() };
+        let event = EventKind::Abort {
+            decision: deciding.decision.digest(),
+        };
         operate::apply(backend, tx, operation, event).await?;
     }
-    Ok(Outcome { missing: None, operation: None })
+    Ok(Outcome {
+        missing: None,
+        operation: None,
+    })
 }
 
 async fn approve(
@@ -162,15 +199,26 @@ async fn approve(
     let sealed = backend.genesis()?;
     let approvals = standing(&sealed.roster, tx, &deciding.about, DecisionKind::Approve).await?;
     let rule = item_rule(&briefing, DecisionKind::Approve).map_err(|error| refused(&error))?;
-    let quorum = match form(&approvals, &rule, &proposers(&briefing.proposal), deciding.now) {
+    let quorum = match form(
+        &approvals,
+        &rule,
+        &proposers(&briefing.proposal),
+        deciding.now,
+    ) {
         Ok(quorum) => quorum,
-        Err(missing) => return Ok(Outcome { missing: Some(missing), operation: None }),
+        Err(missing) => {
+            return Ok(Outcome {
+                missing: Some(missing),
+                operation: None,
+            });
+        }
     };
     let targets: BTreeSet<SystemId> = match quorum.narrowing() {
         Some(narrowing) => narrowing.targets.clone(),
         None => briefing.waves.iter().flatten().cloned().collect(),
     };
-    let decided = Decided::new(&quorum).map_err(|error| codes::STATEMENT_MISMATCH.because(error.to_string()))?;
+    let decided = Decided::new(&quorum)
+        .map_err(|error| codes::STATEMENT_MISMATCH.because(error.to_string()))?;
     let new = Beginning {
         item: Some((item.id.clone(), item.briefing)),
         authority: Authority::Decided(decided),
@@ -181,5 +229,8 @@ async fn approve(
         quorum: rule,
     };
     let operation = operate::begin(backend, tx, new).await?;
-    Ok(Outcome { missing: None, operation: Some(operation) })
+    Ok(Outcome {
+        missing: None,
+        operation: Some(operation),
+    })
 }

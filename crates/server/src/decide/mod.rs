@@ -14,7 +14,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use countersign_core::assessment::QuorumRule;
 use countersign_core::canonical;
-use countersign_core::decision::{Offer, Quorum, QuorumError, Receipt, Roster, UnverifiedDecision, VerifiedDecision};
+use countersign_core::decision::{
+    Offer, Quorum, QuorumError, Receipt, Roster, UnverifiedDecision, VerifiedDecision,
+};
 use countersign_core::identifier::{ApproverId, Digest, OperationId};
 use countersign_core::log::EntryKind;
 use countersign_core::log::body::DecisionRecorded;
@@ -53,8 +55,16 @@ struct Deciding {
 ///
 /// # Errors
 /// That of the store.
-pub fn purpose(approver: &ApproverId, about: &About, kind: DecisionKind) -> Result<Purpose, StoreError> {
-    Ok(Purpose { approver: approver.clone(), about: to_json(about)?, kind: word(&kind)? })
+pub fn purpose(
+    approver: &ApproverId,
+    about: &About,
+    kind: DecisionKind,
+) -> Result<Purpose, StoreError> {
+    Ok(Purpose {
+        approver: approver.clone(),
+        about: to_json(about)?,
+        kind: word(&kind)?,
+    })
 }
 
 /// Whether this kind is decided about this, here and now.
@@ -70,8 +80,9 @@ pub fn check_kind(about: &About, kind: DecisionKind) -> Result<(), Refusal> {
     if fits {
         Ok(())
     } else {
-        Err(codes::KIND_NOT_SUPPORTED
-            .because(format!("`{kind}` is not decided about this in this version; choose another kind")))
+        Err(codes::KIND_NOT_SUPPORTED.because(format!(
+            "`{kind}` is not decided about this in this version; choose another kind"
+        )))
     }
 }
 
@@ -104,7 +115,13 @@ async fn log_refusal(
         let body = json!({
             "approver": session.approver, "code": refusal.code(), "about": about, "statement": statement,
         });
-        tx.note(backend.clock.now(), EntryKind::DecisionRefused, &about_of(about), body).await?;
+        tx.note(
+            backend.clock.now(),
+            EntryKind::DecisionRefused,
+            &about_of(about),
+            body,
+        )
+        .await?;
         tx.commit().await?;
         Ok::<(), Refusal>(())
     };
@@ -128,19 +145,30 @@ async fn try_decide(
     submitted: SubmitDecision,
 ) -> Result<DecisionAccepted, Refusal> {
     let sealed = backend.genesis()?;
-    let SubmitDecision { about, statement, assertion, rationale } = submitted;
+    let SubmitDecision {
+        about,
+        statement,
+        assertion,
+        rationale,
+    } = submitted;
     let roster = Arc::clone(&sealed);
     // Two signature checks: off the runtime.
     let decision = tokio::task::spawn_blocking(move || {
-        UnverifiedDecision { statement: statement.0, assertion }.verify(&roster.roster)
+        UnverifiedDecision {
+            statement: statement.0,
+            assertion,
+        }
+        .verify(&roster.roster)
     })
     .await
     .map_err(|_| codes::INTERNAL.because("the signature could not be checked"))?
     .map_err(|error| refused(&error))?;
     let approver = decision.approver().id.clone();
     if approver != session.approver {
-        return Err(codes::ANOTHER_APPROVER
-            .because(format!("the session is that of `{}`, the statement of `{approver}`", session.approver)));
+        return Err(codes::ANOTHER_APPROVER.because(format!(
+            "the session is that of `{}`, the statement of `{approver}`",
+            session.approver
+        )));
     }
     let kind = decision.predicate().kind;
     check_kind(&about, kind)?;
@@ -151,16 +179,31 @@ async fn try_decide(
     check_nonce(&mut tx, &nonce, &purpose(&approver, &about, kind)?, now).await?;
     check_rationale(&decision, &rationale)?;
     check_checkpoint(&mut tx, &decision).await?;
-    let deciding = Deciding { about, decision, now };
+    let deciding = Deciding {
+        about,
+        decision,
+        now,
+    };
     let ready = match &deciding.about {
         About::Item(id) => Ready::Item(Box::new(item::check(&mut tx, &deciding, id).await?)),
-        About::Operation(id) => Ready::Operation(Box::new(operation::check(&mut tx, &deciding, id).await?)),
-        About::Envelope(digest) => Ready::Envelope(Box::new(envelope::check(&mut tx, &sealed.roster, &deciding, *digest).await?)),
+        About::Operation(id) => {
+            Ready::Operation(Box::new(operation::check(&mut tx, &deciding, id).await?))
+        }
+        About::Envelope(digest) => Ready::Envelope(Box::new(
+            envelope::check(&mut tx, &sealed.roster, &deciding, *digest).await?,
+        )),
     };
     // Last of all, so that only a decision that counts uses up nonce and counter.
     tx.use_nonce(&nonce, now).await?;
     let signed = challenge(DECISION_NAMESPACE, deciding.decision.bytes());
-    use_key(backend, &mut tx, &approver, deciding.decision.assertion(), &signed).await?;
+    use_key(
+        backend,
+        &mut tx,
+        &approver,
+        deciding.decision.assertion(),
+        &signed,
+    )
+    .await?;
     let accepted = record(backend, &mut tx, &deciding, &rationale).await?;
     let outcome = match ready {
         Ready::Item(ready) => item::follow(backend, &mut tx, &deciding, *ready).await?,
@@ -184,10 +227,15 @@ enum Ready {
 }
 
 /// The text must be the one whose commitment was signed.
-fn check_rationale(decision: &VerifiedDecision, rationale: &RationalePayload) -> Result<(), Refusal> {
+fn check_rationale(
+    decision: &VerifiedDecision,
+    rationale: &RationalePayload,
+) -> Result<(), Refusal> {
     check_text("rationale", &rationale.text)?;
     if rationale.text.trim().is_empty() {
-        return Err(codes::RATIONALE_MISSING.because("say in a sentence why; it is kept with the decision"));
+        return Err(
+            codes::RATIONALE_MISSING.because("say in a sentence why; it is kept with the decision")
+        );
     }
     let opens = <&[u8; 32]>::try_from(rationale.salt.0.as_slice())
         .is_ok_and(|salt| commitment(salt, &rationale.text) == decision.predicate().rationale);
@@ -215,9 +263,13 @@ async fn check_checkpoint(tx: &mut Tx, decision: &VerifiedDecision) -> Result<()
 fn offer(decision: &VerifiedDecision, latest: DateTime<Utc>) -> Result<Offer, Refusal> {
     let predicate = decision.predicate();
     if predicate.not_after > latest {
-        return Err(codes::STATEMENT_MISMATCH.because(format!("the decision would be valid beyond {latest}")));
+        return Err(codes::STATEMENT_MISMATCH
+            .because(format!("the decision would be valid beyond {latest}")));
     }
-    Ok(Offer { nonce: predicate.nonce.clone(), not_after: predicate.not_after })
+    Ok(Offer {
+        nonce: predicate.nonce.clone(),
+        not_after: predicate.not_after,
+    })
 }
 
 /// Records a decision: its statement, its rationale, its log entry, its receipt.
@@ -227,7 +279,11 @@ async fn record(
     deciding: &Deciding,
     rationale: &RationalePayload,
 ) -> Result<DecisionAccepted, Refusal> {
-    let Deciding { about, decision, now } = deciding;
+    let Deciding {
+        about,
+        decision,
+        now,
+    } = deciding;
     let assertion = canonical::to_bytes(decision.assertion()).map_err(StoreError::from)?;
     let digest = tx.keep(PayloadKind::Statement, decision.bytes()).await?;
     let (item, operation, envelope) = match about {
@@ -258,7 +314,8 @@ async fn record(
     })
     .await?;
     if let Ok(salt) = <&[u8; 32]>::try_from(rationale.salt.0.as_slice()) {
-        tx.keep_erasable(ErasableKind::Rationale, salt, &rationale.text).await?;
+        tx.keep_erasable(ErasableKind::Rationale, salt, &rationale.text)
+            .await?;
     }
     Ok(DecisionAccepted {
         receipt: Bytes(receipt),
@@ -288,7 +345,9 @@ async fn standing(
         let decision = decisions::unverified(tx, digest)
             .await?
             .verify(roster)
-            .map_err(|error| StoreError::Damaged(format!("the decision {digest} does not hold: {error}")))?;
+            .map_err(|error| {
+                StoreError::Damaged(format!("the decision {digest} does not hold: {error}"))
+            })?;
         verified.push(decision);
     }
     Ok(verified)
@@ -301,5 +360,6 @@ fn form(
     excluded: &BTreeSet<ApproverId>,
     now: DateTime<Utc>,
 ) -> Result<Quorum, String> {
-    Quorum::form(decisions, rule, excluded, now).map_err(|QuorumError { missing, .. }| missing.to_string())
+    Quorum::form(decisions, rule, excluded, now)
+        .map_err(|QuorumError { missing, .. }| missing.to_string())
 }

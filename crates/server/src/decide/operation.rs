@@ -29,7 +29,11 @@ pub(super) struct Ready {
 }
 
 /// Checks that the decision is about the operation as it stands, by somebody who may.
-pub(super) async fn check(tx: &mut Tx, deciding: &Deciding, id: &OperationId) -> Result<Ready, Refusal> {
+pub(super) async fn check(
+    tx: &mut Tx,
+    deciding: &Deciding,
+    id: &OperationId,
+) -> Result<Ready, Refusal> {
     let Deciding { decision, now, .. } = deciding;
     let stored = operations::find(tx, id)
         .await?
@@ -42,11 +46,19 @@ pub(super) async fn check(tx: &mut Tx, deciding: &Deciding, id: &OperationId) ->
     decision
         .confirm_operation(&subjects, &offer(decision, latest)?)
         .map_err(|error| refused(&error))?;
-    decision.check_submitted_at(*now).map_err(|error| refused(&error))?;
+    decision
+        .check_submitted_at(*now)
+        .map_err(|error| refused(&error))?;
     let document: OperationDocument = payloads::value(tx, stored.document).await?;
-    let rule = operation_rule(&document, decision.predicate().kind).map_err(|error| refused(&error))?;
-    decision.check_eligible(&rule, &excluded(tx, &stored).await?).map_err(|error| refused(&error))?;
-    Ok(Ready { id: id.clone(), subjects })
+    let rule =
+        operation_rule(&document, decision.predicate().kind).map_err(|error| refused(&error))?;
+    decision
+        .check_eligible(&rule, &excluded(tx, &stored).await?)
+        .map_err(|error| refused(&error))?;
+    Ok(Ready {
+        id: id.clone(),
+        subjects,
+    })
 }
 
 /// What a statement about the operation names now.
@@ -54,9 +66,9 @@ async fn subjects(tx: &mut Tx, stored: &Stored) -> Result<OperationSubjects, Sto
     let machine = operations::machine(tx, &stored.id).await?;
     let trip = match stored.trip_index {
         Some(index) => {
-            let entry = log::entry(tx, index)
-                .await?
-                .ok_or_else(|| StoreError::Damaged(format!("the entry {index} of a trip is missing")))?;
+            let entry = log::entry(tx, index).await?.ok_or_else(|| {
+                StoreError::Damaged(format!("the entry {index} of a trip is missing"))
+            })?;
             Some(Digest::of(&entry.bytes))
         }
         None => None,
@@ -74,9 +86,9 @@ async fn excluded(tx: &mut Tx, stored: &Stored) -> Result<BTreeSet<ApproverId>, 
     let Some(item) = &stored.item else {
         return Ok(BTreeSet::new());
     };
-    let item = items::find(tx, item)
-        .await?
-        .ok_or_else(|| StoreError::Damaged(format!("the item `{item}` of an operation is missing")))?;
+    let item = items::find(tx, item).await?.ok_or_else(|| {
+        StoreError::Damaged(format!("the item `{item}` of an operation is missing"))
+    })?;
     let proposal: Proposal = payloads::value(tx, item.proposal).await?;
     Ok(proposers(&proposal))
 }
@@ -94,8 +106,13 @@ pub(super) async fn follow(
     } else {
         EventKind::Abort { decision }
     };
-    tx.keep_value(PayloadKind::Touched, &subjects.touched).await?;
-    tx.keep_value(PayloadKind::Remaining, &subjects.remaining).await?;
+    tx.keep_value(PayloadKind::Touched, &subjects.touched)
+        .await?;
+    tx.keep_value(PayloadKind::Remaining, &subjects.remaining)
+        .await?;
     operate::apply(backend, tx, &id, event).await?;
-    Ok(Outcome { missing: None, operation: Some(id) })
+    Ok(Outcome {
+        missing: None,
+        operation: Some(id),
+    })
 }

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts as _;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use axum::extract::FromRequestParts as _;
 use countersign_core::identifier::Digest;
 use countersign_core::log::tile::{Tile, TileKind};
 use countersign_core::log::{TreeError, tree};
@@ -22,10 +22,18 @@ use crate::problem::{Refusal, codes};
 use crate::store::log::{self, ReadTileError};
 
 /// `GET /log/checkpoint`: the signed note over the log as it is now.
-pub(super) async fn checkpoint(State(backend): State<Arc<Backend>>) -> Result<impl IntoResponse, Refusal> {
+pub(super) async fn checkpoint(
+    State(backend): State<Arc<Backend>>,
+) -> Result<impl IntoResponse, Refusal> {
     let mut conn = backend.store.read().await?;
     let (_, note) = log::checkpoint(&mut conn, &backend.deployment, &backend.log_key).await?;
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-cache")], note))
+    Ok((
+        [
+            (CONTENT_TYPE, "text/plain; charset=utf-8"),
+            (CACHE_CONTROL, "no-cache"),
+        ],
+        note,
+    ))
 }
 
 /// `GET /log/tile/{path}`.
@@ -80,9 +88,11 @@ pub(super) async fn inclusion(
 ) -> Result<axum::Json<Proof>, Refusal> {
     let mut conn = backend.store.read().await?;
     check_size(log::size(&mut conn).await?, of.size)?;
-    let positions = tree::positions_of_inclusion(of.index, of.size).map_err(|error| outside(&error))?;
+    let positions =
+        tree::positions_of_inclusion(of.index, of.size).map_err(|error| outside(&error))?;
     let known = log::hashes(&mut conn, &positions).await?;
-    let hashes = tree::inclusion_proof(of.index, of.size, &known).map_err(|error| outside(&error))?;
+    let hashes =
+        tree::inclusion_proof(of.index, of.size, &known).map_err(|error| outside(&error))?;
     Ok(axum::Json(Proof { hashes }))
 }
 
@@ -101,9 +111,11 @@ pub(super) async fn consistency(
 ) -> Result<axum::Json<Proof>, Refusal> {
     let mut conn = backend.store.read().await?;
     check_size(log::size(&mut conn).await?, of.new)?;
-    let positions = tree::positions_of_consistency(of.old, of.new).map_err(|error| outside(&error))?;
+    let positions =
+        tree::positions_of_consistency(of.old, of.new).map_err(|error| outside(&error))?;
     let known = log::hashes(&mut conn, &positions).await?;
-    let hashes = tree::consistency_proof(of.old, of.new, &known).map_err(|error| outside(&error))?;
+    let hashes =
+        tree::consistency_proof(of.old, of.new, &known).map_err(|error| outside(&error))?;
     Ok(axum::Json(Proof { hashes }))
 }
 

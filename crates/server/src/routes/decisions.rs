@@ -41,5 +41,7 @@ pub(super) async fn decide(
     State(backend): State<Arc<Backend>>,
     Json(submitted): Json<SubmitDecision>,
 ) -> Result<axum::Json<DecisionAccepted>, Refusal> {
-    decide::decide(&backend, &session, submitted).await.map(axum::Json)
+    decide::decide(&backend, &session, submitted)
+        .await
+        .map(axum::Json)
 }

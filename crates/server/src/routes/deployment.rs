@@ -18,7 +18,9 @@ pub(super) async fn deployment(State(backend): State<Arc<Backend>>) -> Json<Depl
         log_key: Bytes(backend.log_key.verifying_key().to_bytes().to_vec()),
         genesis: sealed.as_ref().map(|sealed| sealed.digest),
         name: sealed.as_ref().map(|sealed| sealed.genesis.name.clone()),
-        demonstration: sealed.as_ref().is_some_and(|sealed| sealed.genesis.demonstration),
+        demonstration: sealed
+            .as_ref()
+            .is_some_and(|sealed| sealed.genesis.demonstration),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }

@@ -7,8 +7,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use countersign_core::canonical;
 use countersign_core::decision::{EnvelopeSubjects, envelope_rule};
-use countersign_core::document;
 use countersign_core::diagnostic::{Checked, DocumentError};
+use countersign_core::document;
 use countersign_core::envelope::Envelope;
 use countersign_core::identifier::Digest;
 use countersign_core::log::EntryKind;
@@ -51,12 +51,19 @@ pub(super) async fn import_envelope(
     State(backend): State<Arc<Backend>>,
     document: Document,
 ) -> Result<axum::Json<Imported>, Refusal> {
-    let Checked { document: envelope, warnings } = read(document, read_envelope).await?;
+    let Checked {
+        document: envelope,
+        warnings,
+    } = read(document, read_envelope).await?;
     let bytes = canonical::to_bytes(&envelope).map_err(StoreError::from)?;
     let digest = Digest::of(&bytes);
     let mut tx = backend.change().await?;
     if documents::envelope(&mut tx, digest).await?.is_some() {
-        return Ok(axum::Json(Imported { digest, created: false, warnings: places(&warnings) }));
+        return Ok(axum::Json(Imported {
+            digest,
+            created: false,
+            warnings: places(&warnings),
+        }));
     }
     if let Some(before) = documents::authorised(&mut tx).await? {
         if before.name != envelope.name {
@@ -74,11 +81,22 @@ pub(super) async fn import_envelope(
     }
     let now = backend.clock.now();
     tx.keep(PayloadKind::Envelope, &bytes).await?;
-    tx.draft_envelope(digest, &envelope.name, envelope.version, now).await?;
+    tx.draft_envelope(digest, &envelope.name, envelope.version, now)
+        .await?;
     let body = json!({"envelope": digest, "name": envelope.name, "version": envelope.version});
-    tx.note(now, EntryKind::EnvelopeImported, &log::About::envelope(digest), body).await?;
+    tx.note(
+        now,
+        EntryKind::EnvelopeImported,
+        &log::About::envelope(digest),
+        body,
+    )
+    .await?;
     tx.commit().await?;
-    Ok(axum::Json(Imported { digest, created: true, warnings: places(&warnings) }))
+    Ok(axum::Json(Imported {
+        digest,
+        created: true,
+        warnings: places(&warnings),
+    }))
 }
 
 /// `POST /v1/topology`: counts at once, unless it loosens what holds.
@@ -87,14 +105,21 @@ pub(super) async fn import_topology(
     State(backend): State<Arc<Backend>>,
     document: Document,
 ) -> Result<axum::Json<Imported>, Refusal> {
-    let Checked { document: topology, warnings } = read(document, read_topology).await?;
+    let Checked {
+        document: topology,
+        warnings,
+    } = read(document, read_topology).await?;
     let bytes = canonical::to_bytes(&topology).map_err(StoreError::from)?;
     let digest = Digest::of(&bytes);
     let mut tx = backend.change().await?;
     let before = backend.topology(&mut tx).await?;
     if let Some((known, old)) = &before {
         if *known == digest {
-            return Ok(axum::Json(Imported { digest, created: false, warnings: places(&warnings) }));
+            return Ok(axum::Json(Imported {
+                digest,
+                created: false,
+                warnings: places(&warnings),
+            }));
         }
         let reasons = loosened(old, &topology);
         if !reasons.is_empty() {
@@ -112,9 +137,19 @@ pub(super) async fn import_topology(
         "source": topology.source, "systems": topology.systems.len(), "services": topology.services.len(),
         "dependencies": topology.dependencies.len(),
     });
-    tx.note(now, EntryKind::TopologyImported, &log::About::nothing(), body).await?;
+    tx.note(
+        now,
+        EntryKind::TopologyImported,
+        &log::About::nothing(),
+        body,
+    )
+    .await?;
     tx.commit().await?;
-    Ok(axum::Json(Imported { digest, created: true, warnings: places(&warnings) }))
+    Ok(axum::Json(Imported {
+        digest,
+        created: true,
+        warnings: places(&warnings),
+    }))
 }
 
 /// `GET /v1/envelopes`: the latest import first.
@@ -136,7 +171,9 @@ pub(crate) async fn both_sides(
     row: &EnvelopeRow,
 ) -> Result<(Option<Envelope>, Envelope), StoreError> {
     let before = match row.state {
-        EnvelopeState::Draft => documents::authorised(conn).await?.map(|before| before.digest),
+        EnvelopeState::Draft => documents::authorised(conn)
+            .await?
+            .map(|before| before.digest),
         EnvelopeState::Authorised | EnvelopeState::Replaced => row.before,
     };
     let before = match before {
@@ -160,7 +197,11 @@ async fn summary(conn: &mut Conn, row: &EnvelopeRow) -> Result<EnvelopeSummary, 
         name: row.name.clone(),
         version: row.version,
         state: row.state,
-        board: rule.roles.into_iter().next().unwrap_or(envelope.authority.board),
+        board: rule
+            .roles
+            .into_iter()
+            .next()
+            .unwrap_or(envelope.authority.board),
         needed: rule.needed,
         signed: u32::try_from(signed).unwrap_or(u32::MAX),
         effective: envelope.authority.effective,
@@ -219,5 +260,7 @@ pub(super) async fn topology_of(
 fn parse(digest: &str) -> Result<Digest, Refusal> {
     digest
         .parse()
-        .map_err(|error: countersign_core::identifier::DigestError| codes::NOT_FOUND.because(error.to_string()))
+        .map_err(|error: countersign_core::identifier::DigestError| {
+            codes::NOT_FOUND.because(error.to_string())
+        })
 }

@@ -34,17 +34,30 @@ pub(super) async fn start(
         return Err(codes::NO_TOPOLOGY.because("import a topology first"));
     };
     let Some((_, envelope)) = backend.envelope(&mut tx).await? else {
-        return Err(codes::NO_ENVELOPE.because("health checks are named in an envelope; have one authorised first"));
+        return Err(codes::NO_ENVELOPE
+            .because("health checks are named in an envelope; have one authorised first"));
     };
     let kind = drill.action.kind();
     if backend.executors.of(kind).is_none() {
-        return Err(codes::NO_EXECUTOR.because(format!("no executor carries `{}` out; configure one", kind.as_str())));
+        return Err(codes::NO_EXECUTOR.because(format!(
+            "no executor carries `{}` out; configure one",
+            kind.as_str()
+        )));
     }
     if kind.is_irreversible() || backend.config.irreversible().contains(&kind) {
-        return Err(codes::DRILL_INVALID.because(format!("nothing undoes `{}`, so there is no drill of it", kind.as_str())));
+        return Err(codes::DRILL_INVALID.because(format!(
+            "nothing undoes `{}`, so there is no drill of it",
+            kind.as_str()
+        )));
     }
-    let Some(system) = topology.systems.iter().find(|system| system.id == drill.system) else {
-        return Err(codes::DRILL_INVALID.because(format!("the topology has no system `{}`", drill.system)));
+    let Some(system) = topology
+        .systems
+        .iter()
+        .find(|system| system.id == drill.system)
+    else {
+        return Err(
+            codes::DRILL_INVALID.because(format!("the topology has no system `{}`", drill.system))
+        );
     };
     if system.effective_tier() != Tier::NonCritical {
         return Err(codes::DRILL_INVALID.because(format!(
@@ -54,29 +67,54 @@ pub(super) async fn start(
         )));
     }
     if drill.checks.is_empty() {
-        return Err(codes::DRILL_INVALID.because("a drill without a health check proves nothing; name one"));
+        return Err(
+            codes::DRILL_INVALID.because("a drill without a health check proves nothing; name one")
+        );
     }
-    if let Some(unknown) = drill.checks.iter().find(|check| !envelope.checks.contains_key(*check)) {
-        return Err(codes::DRILL_INVALID.because(format!("the envelope declares no health check `{unknown}`")));
+    if let Some(unknown) = drill
+        .checks
+        .iter()
+        .find(|check| !envelope.checks.contains_key(*check))
+    {
+        return Err(codes::DRILL_INVALID
+            .because(format!("the envelope declares no health check `{unknown}`")));
     }
-    let busy = operations::unfinished(&mut tx).await?.into_iter().any(|other| other.targets.contains(&drill.system));
+    let busy = operations::unfinished(&mut tx)
+        .await?
+        .into_iter()
+        .any(|other| other.targets.contains(&drill.system));
     if busy {
-        return Err(codes::DRILL_INVALID.because(format!("an operation works on `{}`; wait for its end", drill.system)));
+        return Err(codes::DRILL_INVALID.because(format!(
+            "an operation works on `{}`; wait for its end",
+            drill.system
+        )));
     }
     let quorum = envelope.tiers.get(&Tier::NonCritical).map_or(
-        QuorumRule { needed: 1, roles: BTreeSet::new() },
-        |tier| QuorumRule { needed: tier.approval.quorum.max(1), roles: tier.approval.roles.clone() },
+        QuorumRule {
+            needed: 1,
+            roles: BTreeSet::new(),
+        },
+        |tier| QuorumRule {
+            needed: tier.approval.quorum.max(1),
+            roles: tier.approval.roles.clone(),
+        },
     );
     let targets = BTreeSet::from([drill.system]);
     let new = Beginning {
         item: None,
         authority: Authority::Drill(Rehearsal::new(kind, system.class.clone())),
-        title: format!("drill: {}", title(&drill.action, &targets, &Graph::new(&topology))),
+        title: format!(
+            "drill: {}",
+            title(&drill.action, &targets, &Graph::new(&topology))
+        ),
         action: drill.action,
         targets,
         rollout: Rollout {
             concurrency: Some(1),
-            breaker: Some(Breaker { failures: Some(0), attempts_per_system: Some(1) }),
+            breaker: Some(Breaker {
+                failures: Some(0),
+                attempts_per_system: Some(1),
+            }),
             health: drill.checks,
             ..Rollout::default()
         },

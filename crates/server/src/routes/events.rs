@@ -40,18 +40,33 @@ pub(super) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
     let permit = Arc::clone(&backend.streams)
         .try_acquire_owned()
-        .map_err(|_| codes::TOO_MANY_REQUESTS.because("too many live streams are open; close one"))?;
+        .map_err(|_| {
+            codes::TOO_MANY_REQUESTS.because("too many live streams are open; close one")
+        })?;
     let last = match headers.get("last-event-id") {
         None => None,
-        Some(value) => Some(value.to_str().ok().and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| {
-            codes::PARAMETER_INVALID.because("`Last-Event-ID` is the index of a log entry")
-        })?),
+        Some(value) => Some(
+            value
+                .to_str()
+                .ok()
+                .and_then(|text| text.parse::<u64>().ok())
+                .ok_or_else(|| {
+                    codes::PARAMETER_INVALID.because("`Last-Event-ID` is the index of a log entry")
+                })?,
+        ),
     };
     let sizes = backend.store.sizes();
     let size = log::size(&mut *backend.store.read().await?).await?;
     let next = last.map_or(size, |last| last.saturating_add(1).min(size));
     let stopping = backend.stopping.subscribe();
-    let follower = Follower { backend, sizes, stopping, next, pending: VecDeque::new(), _permit: permit };
+    let follower = Follower {
+        backend,
+        sizes,
+        stopping,
+        next,
+        pending: VecDeque::new(),
+        _permit: permit,
+    };
     let events = stream::unfold(follower, |mut follower| async move {
         let event = follower.next_event().await?;
         Some((Ok(event), follower))

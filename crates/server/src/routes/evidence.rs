@@ -48,15 +48,29 @@ pub(super) async fn export(
         .map_err(|error| StoreError::Damaged(format!("the evidence of `{id}`: {error}")))?;
     let mut tx = backend.change().await?;
     let body = json!({"by": reader.name(), "item": about.item, "operation": about.operation, "envelope": about.envelope});
-    tx.note(backend.clock.now(), EntryKind::EvidenceExported, &log::About::nothing(), body).await?;
+    tx.note(
+        backend.clock.now(),
+        EntryKind::EvidenceExported,
+        &log::About::nothing(),
+        body,
+    )
+    .await?;
     tx.commit().await?;
-    Ok(axum::Json(files.into_iter().map(|(path, bytes)| (path, Bytes(bytes))).collect()))
+    Ok(axum::Json(
+        files
+            .into_iter()
+            .map(|(path, bytes)| (path, Bytes(bytes)))
+            .collect(),
+    ))
 }
 
 async fn find(conn: &mut Conn, id: &str) -> Result<Subject, Refusal> {
-    let nothing = || codes::NOT_FOUND.because(format!("there is no item, operation or envelope `{id}`"));
+    let nothing =
+        || codes::NOT_FOUND.because(format!("there is no item, operation or envelope `{id}`"));
     if let Ok(digest) = id.parse::<Digest>() {
-        documents::envelope(conn, digest).await?.ok_or_else(nothing)?;
+        documents::envelope(conn, digest)
+            .await?
+            .ok_or_else(nothing)?;
         return Ok(Subject::Envelope(digest));
     }
     let mut item = id.parse::<ProposalId>().map_err(|_| nothing())?;
@@ -95,7 +109,10 @@ async fn gather(
         let reference = statement.predicate.checkpoint;
         pinned.insert(reference.size, reference);
         if let Some(rationale) = payloads::erasable(conn, statement.predicate.rationale).await? {
-            inputs.salted.push(Salted { salt: Bytes(rationale.salt), text: rationale.text });
+            inputs.salted.push(Salted {
+                salt: Bytes(rationale.salt),
+                text: rationale.text,
+            });
         }
         // What a decision about an operation names besides the operation itself.
         for name in [SubjectName::Touched, SubjectName::Remaining] {
@@ -105,9 +122,16 @@ async fn gather(
         }
         inputs.decisions.push(unverified);
     }
-    for name in genesis.approvers.iter().map(|approver| approver.name_commitment) {
+    for name in genesis
+        .approvers
+        .iter()
+        .map(|approver| approver.name_commitment)
+    {
         if let Some(name) = payloads::erasable(conn, name).await? {
-            inputs.salted.push(Salted { salt: Bytes(name.salt), text: name.text });
+            inputs.salted.push(Salted {
+                salt: Bytes(name.salt),
+                text: name.text,
+            });
         }
     }
     inputs.documents.sort();
@@ -133,15 +157,19 @@ async fn prove(
     inputs.checkpoint = note;
     let mut entries = log::entries_about(conn, about).await?;
     if entries.first().is_none_or(|entry| entry.index != 0) {
-        entries.insert(0, log::entry(conn, 0).await?.ok_or_else(|| {
-            StoreError::Damaged("the log has no genesis".to_owned())
-        })?);
+        entries.insert(
+            0,
+            log::entry(conn, 0)
+                .await?
+                .ok_or_else(|| StoreError::Damaged("the log has no genesis".to_owned()))?,
+        );
     }
     let mut positions = BTreeSet::new();
     for entry in &entries {
         positions.extend(tree::positions_of_inclusion(entry.index, checkpoint.size)?);
     }
-    let pinned: Vec<CheckpointReference> = pinned.filter(|old| old.size < checkpoint.size).collect();
+    let pinned: Vec<CheckpointReference> =
+        pinned.filter(|old| old.size < checkpoint.size).collect();
     for old in &pinned {
         positions.extend(tree::positions_of_consistency(old.size, checkpoint.size)?);
     }
@@ -172,7 +200,9 @@ async fn of_item(
     let briefing: Briefing = serde_json::from_slice(&bytes)
         .map_err(|error| StoreError::Damaged(format!("the briefing of `{}`: {error}", item.id)))?;
     inputs.briefing = Some(bytes);
-    inputs.documents.push(payloads::get(conn, briefing.digests.topology).await?);
+    inputs
+        .documents
+        .push(payloads::get(conn, briefing.digests.topology).await?);
     if let Some(envelope) = briefing.digests.envelope {
         inputs.documents.push(payloads::get(conn, envelope).await?);
     }
@@ -180,10 +210,16 @@ async fn of_item(
     if let Some(operation) = &item.operation
         && let Some(stored) = operations::find(conn, operation).await?
     {
-        inputs.documents.push(payloads::get(conn, stored.document).await?);
+        inputs
+            .documents
+            .push(payloads::get(conn, stored.document).await?);
         decided.push(About::Operation(operation.clone()));
     }
-    let about = log::About { item: Some(item.id.clone()), operation: item.operation.clone(), envelope: None };
+    let about = log::About {
+        item: Some(item.id.clone()),
+        operation: item.operation.clone(),
+        envelope: None,
+    };
     Ok((about, decided))
 }
 
@@ -193,10 +229,14 @@ async fn of_drill(
     inputs: &mut Inputs,
 ) -> Result<(log::About, Vec<About>), StoreError> {
     let bytes = payloads::get(conn, stored.document).await?;
-    let _checked: OperationDocument = serde_json::from_slice(&bytes)
-        .map_err(|error| StoreError::Damaged(format!("the document of `{}`: {error}", stored.id)))?;
+    let _checked: OperationDocument = serde_json::from_slice(&bytes).map_err(|error| {
+        StoreError::Damaged(format!("the document of `{}`: {error}", stored.id))
+    })?;
     inputs.documents.push(bytes);
-    Ok((log::About::operation(&stored.id, None), vec![About::Operation(stored.id.clone())]))
+    Ok((
+        log::About::operation(&stored.id, None),
+        vec![About::Operation(stored.id.clone())],
+    ))
 }
 
 async fn of_envelope(

@@ -28,7 +28,10 @@ use crate::store::payloads::{ErasableKind, PayloadKind};
 use crate::store::{StoreError, Tx, log};
 
 /// `GET /v1/genesis`: the exact bytes; for anybody, since everybody pins them.
-pub(super) async fn sealed(State(backend): State<Arc<Backend>>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn sealed(
+    State(backend): State<Arc<Backend>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let mut conn = backend.store.read().await?;
     let Some((digest, bytes)) = stored::sealed(&mut conn).await? else {
         return Err(codes::NO_GENESIS.because("this backend has no genesis yet"));
@@ -40,7 +43,8 @@ pub(super) async fn sealed(State(backend): State<Arc<Backend>>, headers: HeaderM
 async fn unsealed(backend: &Backend) -> Result<Tx, Refusal> {
     let mut tx = backend.store.begin().await?;
     if stored::sealed(&mut tx).await?.is_some() {
-        return Err(codes::GENESIS_SEALED.because("the first people are in the log for good; later ones are enrolled by them"));
+        return Err(codes::GENESIS_SEALED
+            .because("the first people are in the log for good; later ones are enrolled by them"));
     }
     Ok(tx)
 }
@@ -58,12 +62,15 @@ pub(super) async fn begin(
     Json(begin): Json<BeginGenesis>,
 ) -> Result<StatusCode, Refusal> {
     if begin.name.trim().is_empty() {
-        return Err(codes::GENESIS_INVALID.because("the deployment has no name; give it one that people know"));
+        return Err(codes::GENESIS_INVALID
+            .because("the deployment has no name; give it one that people know"));
     }
     body::check_text("name", &begin.name)?;
     if begin.attestation.len() > limits::GENESIS_MODELS_MAX {
-        return Err(codes::ATTESTATION_INVALID
-            .because(format!("more than {} key models; name fewer", limits::GENESIS_MODELS_MAX)));
+        return Err(codes::ATTESTATION_INVALID.because(format!(
+            "more than {} key models; name fewer",
+            limits::GENESIS_MODELS_MAX
+        )));
     }
     if begin.demonstration && !backend.listen.ip().is_loopback() {
         return Err(codes::NOT_LOOPBACK.because(format!(
@@ -71,7 +78,8 @@ pub(super) async fn begin(
             backend.listen
         )));
     }
-    attestation_list(&begin.attestation, Demonstration::of(begin.demonstration)).map_err(refused)?;
+    attestation_list(&begin.attestation, Demonstration::of(begin.demonstration))
+        .map_err(refused)?;
     let mut tx = unsealed(&backend).await?;
     tx.begin_genesis(&Draft {
         name: begin.name,
@@ -91,7 +99,10 @@ pub(super) async fn begin_registration(
 ) -> Result<axum::Json<RegistrationOptions>, Refusal> {
     body::check_text("name", &begin.name)?;
     if begin.name.trim().is_empty() {
-        return Err(codes::GENESIS_INVALID.because(format!("`{}` has no name for people; give one", begin.approver)));
+        return Err(codes::GENESIS_INVALID.because(format!(
+            "`{}` has no name for people; give one",
+            begin.approver
+        )));
     }
     if !sshsig::is_principal(&begin.approver) {
         return Err(codes::GENESIS_INVALID.because(format!(
@@ -100,19 +111,33 @@ pub(super) async fn begin_registration(
         )));
     }
     if begin.roles.is_empty() {
-        return Err(codes::GENESIS_INVALID.because(format!("`{}` holds no role; name at least one", begin.approver)));
+        return Err(codes::GENESIS_INVALID.because(format!(
+            "`{}` holds no role; name at least one",
+            begin.approver
+        )));
     }
     let mut tx = unsealed(&backend).await?;
     let draft = draft(&mut tx).await?;
     let others = stored::registrations(&mut tx).await?;
-    let known = i64::try_from(others.iter().filter(|other| other.approver != begin.approver).count());
+    let known = i64::try_from(
+        others
+            .iter()
+            .filter(|other| other.approver != begin.approver)
+            .count(),
+    );
     if known.is_ok_and(|known| known >= limits::GENESIS_APPROVERS_MAX) {
-        return Err(codes::GENESIS_INVALID
-            .because(format!("more than {} people; enrol the others later", limits::GENESIS_APPROVERS_MAX)));
+        return Err(codes::GENESIS_INVALID.because(format!(
+            "more than {} people; enrol the others later",
+            limits::GENESIS_APPROVERS_MAX
+        )));
     }
     let begun = backend
         .ceremonies
-        .begin_registration(begin.approver.as_str(), &draft.attestation, Demonstration::of(draft.demonstration))
+        .begin_registration(
+            begin.approver.as_str(),
+            &draft.attestation,
+            Demonstration::of(draft.demonstration),
+        )
         .map_err(refused)?;
     tx.begin_registration(&stored::Registration {
         approver: begin.approver,
@@ -145,7 +170,10 @@ pub(super) async fn finish_registration(
     let begun = registrations
         .iter()
         .find(|begun| begun.approver == approver)
-        .ok_or_else(|| codes::REGISTRATION_UNKNOWN.because(format!("begin the registration of `{approver}` first")))?;
+        .ok_or_else(|| {
+            codes::REGISTRATION_UNKNOWN
+                .because(format!("begin the registration of `{approver}` first"))
+        })?;
     let enrolled = backend
         .ceremonies
         .finish_registration(
@@ -155,21 +183,31 @@ pub(super) async fn finish_registration(
             Demonstration::of(draft.demonstration),
         )
         .map_err(refused)?;
-    let taken = registrations.iter().filter(|other| other.approver != approver).any(|other| {
-        other.enrolled.as_ref().is_some_and(|(credential, _)| {
-            credential.id == enrolled.credential.id || credential.public_key == enrolled.credential.public_key
-        })
-    });
+    let taken = registrations
+        .iter()
+        .filter(|other| other.approver != approver)
+        .any(|other| {
+            other.enrolled.as_ref().is_some_and(|(credential, _)| {
+                credential.id == enrolled.credential.id
+                    || credential.public_key == enrolled.credential.public_key
+            })
+        });
     if taken {
-        return Err(codes::CREDENTIAL_TAKEN.because("one key cannot stand for two people; use another"));
+        return Err(
+            codes::CREDENTIAL_TAKEN.because("one key cannot stand for two people; use another")
+        );
     }
-    tx.finish_registration(&approver, &enrolled.credential, &enrolled.passkey).await?;
+    tx.finish_registration(&approver, &enrolled.credential, &enrolled.passkey)
+        .await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /v1/genesis/seal`.
-pub(super) async fn seal(_: Operator, State(backend): State<Arc<Backend>>) -> Result<axum::Json<Sealed>, Refusal> {
+pub(super) async fn seal(
+    _: Operator,
+    State(backend): State<Arc<Backend>>,
+) -> Result<axum::Json<Sealed>, Refusal> {
     let mut tx = unsealed(&backend).await?;
     let draft = draft(&mut tx).await?;
     let now = backend.clock.now();
@@ -177,8 +215,10 @@ pub(super) async fn seal(_: Operator, State(backend): State<Arc<Backend>>) -> Re
     let mut passkeys = Vec::new();
     for registration in stored::registrations(&mut tx).await? {
         let Some((credential, passkey)) = registration.enrolled else {
-            return Err(codes::REGISTRATION_UNFINISHED
-                .because(format!("the key of `{}` has not answered; finish its registration", registration.approver)));
+            return Err(codes::REGISTRATION_UNFINISHED.because(format!(
+                "the key of `{}` has not answered; finish its registration",
+                registration.approver
+            )));
         };
         let counter = registration_counter(&passkey).map_err(refused)?;
         approvers.push(Approver {
@@ -191,7 +231,12 @@ pub(super) async fn seal(_: Operator, State(backend): State<Arc<Backend>>) -> Re
     }
     let administrators = approvers
         .iter()
-        .filter(|approver| approver.roles.iter().any(|role| role.as_str() == ADMINISTRATOR))
+        .filter(|approver| {
+            approver
+                .roles
+                .iter()
+                .any(|role| role.as_str() == ADMINISTRATOR)
+        })
         .count();
     if administrators < countersign_core::decision::roster::ADMINISTRATORS_MIN {
         return Err(codes::ADMINISTRATORS_MISSING.because(format!(
@@ -207,13 +252,20 @@ pub(super) async fn seal(_: Operator, State(backend): State<Arc<Backend>>) -> Re
         approvers,
         created_at: now,
     };
-    let roster = Roster::from_genesis(&genesis).map_err(|error| codes::GENESIS_INVALID.because(error.to_string()))?;
+    let roster = Roster::from_genesis(&genesis)
+        .map_err(|error| codes::GENESIS_INVALID.because(error.to_string()))?;
     let bytes = canonical::to_bytes(&genesis).map_err(StoreError::from)?;
     let digest = Digest::of(&bytes);
     match tx.record(now, &genesis).await {
         Ok(0) => {}
-        Ok(_) => return Err(StoreError::Damaged("the log has entries before its genesis".to_owned()).into()),
-        Err(StoreError::Entry(error)) => return Err(codes::GENESIS_INVALID.because(error.to_string())),
+        Ok(_) => {
+            return Err(
+                StoreError::Damaged("the log has entries before its genesis".to_owned()).into(),
+            );
+        }
+        Err(StoreError::Entry(error)) => {
+            return Err(codes::GENESIS_INVALID.because(error.to_string()));
+        }
         Err(error) => return Err(error.into()),
     }
     tx.seal_genesis(digest, &bytes).await?;
@@ -224,7 +276,13 @@ pub(super) async fn seal(_: Operator, State(backend): State<Arc<Backend>>) -> Re
     }
     started(&backend, &mut tx).await?;
     let sealing = Arc::clone(&backend);
-    tx.after_commit(move || sealing.set_genesis(SealedGenesis { digest, genesis, roster }));
+    tx.after_commit(move || {
+        sealing.set_genesis(SealedGenesis {
+            digest,
+            genesis,
+            roster,
+        })
+    });
     tx.commit().await?;
     tracing::info!(genesis = %digest, root = %tree::empty_root(), "the genesis is sealed");
     Ok(axum::Json(Sealed { genesis: digest }))
@@ -253,8 +311,12 @@ pub(crate) async fn started(backend: &Backend, tx: &mut Tx) -> Result<(), StoreE
 fn refused(error: CeremonyError) -> Refusal {
     match error {
         CeremonyError::Attestation(detail) => codes::ATTESTATION_INVALID.because(detail),
-        CeremonyError::DemonstrationKey(_) => codes::DEMONSTRATION_KEY_REFUSED.because(error.to_string()),
-        CeremonyError::Refused(_) | CeremonyError::Algorithm => codes::REGISTRATION_REFUSED.because(error.to_string()),
+        CeremonyError::DemonstrationKey(_) => {
+            codes::DEMONSTRATION_KEY_REFUSED.because(error.to_string())
+        }
+        CeremonyError::Refused(_) | CeremonyError::Algorithm => {
+            codes::REGISTRATION_REFUSED.because(error.to_string())
+        }
         CeremonyError::State(_) => {
             tracing::error!(%error, "a ceremony failed");
             codes::INTERNAL.because("the ceremony could not be held; begin it again")

@@ -19,15 +19,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
+use axum::{Extension, Router};
 
 use crate::backend::Backend;
+use crate::body::BodyLimit;
 use crate::limits;
 use crate::problem::{Refusal, RefusalCode, codes};
 
@@ -35,31 +36,45 @@ pub(crate) use documents::both_sides;
 pub(crate) use genesis::started;
 
 /// Every route.
-#[must_use]
 pub fn router(backend: Arc<Backend>) -> Router {
     let envelopes = Router::new()
-        .route("/v1/envelopes", get(documents::envelopes).post(documents::import_envelope))
-        .layer(DefaultBodyLimit::max(limits::ENVELOPE_BYTES_MAX));
+        .route(
+            "/v1/envelopes",
+            get(documents::envelopes).post(documents::import_envelope),
+        )
+        .layer(Extension(BodyLimit(limits::ENVELOPE_BYTES_MAX)));
     let topology = Router::new()
-        .route("/v1/topology", get(documents::topology).post(documents::import_topology))
-        .layer(DefaultBodyLimit::max(limits::TOPOLOGY_BYTES_MAX));
+        .route(
+            "/v1/topology",
+            get(documents::topology).post(documents::import_topology),
+        )
+        .layer(Extension(BodyLimit(limits::TOPOLOGY_BYTES_MAX)));
     let proposals = Router::new()
         .route("/v1/proposals", post(proposals::propose))
-        .layer(DefaultBodyLimit::max(limits::PROPOSAL_BYTES_MAX));
+        .layer(Extension(BodyLimit(limits::PROPOSAL_BYTES_MAX)));
     let decisions = Router::new()
         .route("/v1/decisions", post(decisions::decide))
-        .layer(DefaultBodyLimit::max(limits::DECISION_BYTES_MAX));
+        .layer(Extension(BodyLimit(limits::DECISION_BYTES_MAX)));
     Router::new()
         .route("/healthz", get(status::alive))
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))
         .route("/v1/deployment", get(deployment::deployment))
         .route("/v1/genesis", get(genesis::sealed).post(genesis::begin))
-        .route("/v1/genesis/registrations", post(genesis::begin_registration))
-        .route("/v1/genesis/registrations/{approver}", put(genesis::finish_registration))
+        .route(
+            "/v1/genesis/registrations",
+            post(genesis::begin_registration),
+        )
+        .route(
+            "/v1/genesis/registrations/{approver}",
+            put(genesis::finish_registration),
+        )
         .route("/v1/genesis/seal", post(genesis::seal))
         .route("/v1/sessions/nonce", post(sessions::nonce))
-        .route("/v1/sessions", post(sessions::open).merge(delete(sessions::close)))
+        .route(
+            "/v1/sessions",
+            post(sessions::open).merge(delete(sessions::close)),
+        )
         .route("/v1/agents", post(registry::agent))
         .route("/v1/sources", post(registry::source))
         .route("/v1/detections", post(registry::detection))
@@ -82,14 +97,17 @@ pub fn router(backend: Arc<Backend>) -> Router {
         .route("/log/entries/{index}", get(checkpoints::entry))
         .route("/log/proof/inclusion", get(checkpoints::inclusion))
         .route("/log/proof/consistency", get(checkpoints::consistency))
-        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+        .layer(Extension(BodyLimit(limits::BODY_BYTES_MAX)))
         .merge(envelopes)
         .merge(topology)
         .merge(proposals)
         .merge(decisions)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(Arc::clone(&backend), strangers))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&backend),
+            strangers,
+        ))
         .with_state(backend)
 }
 
@@ -98,19 +116,25 @@ async fn not_found() -> Refusal {
 }
 
 async fn method_not_allowed() -> Refusal {
-    codes::METHOD_NOT_ALLOWED.because("the route exists for other methods; the header `Allow` names them")
+    codes::METHOD_NOT_ALLOWED
+        .because("the route exists for other methods; the header `Allow` names them")
 }
 
 /// Bounds how often somebody may ask who does not say who, and counts what strangers are refused.
 async fn strangers(State(backend): State<Arc<Backend>>, request: Request, next: Next) -> Response {
     let anonymous = !request.headers().contains_key(AUTHORIZATION);
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let address = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
     if anonymous
         && let Some(address) = address
         && !backend.limiter.admits(address, Instant::now())
     {
         backend.refusals.count(codes::TOO_MANY_REQUESTS.name);
-        return codes::TOO_MANY_REQUESTS.because("wait a second and ask again").into_response();
+        return codes::TOO_MANY_REQUESTS
+            .because("wait a second and ask again")
+            .into_response();
     }
     let sign_in = request.uri().path().starts_with("/v1/sessions");
     let response = next.run(request).await;

@@ -51,8 +51,14 @@ pub(super) fn summary(stored: &Stored, machine: &operation::Operation) -> Operat
         state: stored.state,
         systems: progress.systems,
         healthy: of(SystemState::Healthy).saturating_add(of(SystemState::Unchecked)),
-        touched: u64::try_from(machine.systems().iter().filter(|system| system.is_touched()).count())
-            .unwrap_or(u64::MAX),
+        touched: u64::try_from(
+            machine
+                .systems()
+                .iter()
+                .filter(|system| system.is_touched())
+                .count(),
+        )
+        .unwrap_or(u64::MAX),
         wave: u32::try_from(progress.wave.saturating_add(1)).unwrap_or(u32::MAX),
         waves: u32::try_from(progress.waves).unwrap_or(u32::MAX),
         started_at: stored.started_at,
@@ -80,13 +86,20 @@ pub(super) async fn operation(
     }
     decisions.extend(summaries(&backend, &mut conn, &About::Operation(id.clone())).await?);
     let (trip, trip_bytes) = trip(&mut conn, &stored, &machine).await?;
-    let bytes = |value| canonical::to_bytes(value).map(Bytes).map_err(StoreError::from);
+    let bytes = |value| {
+        canonical::to_bytes(value)
+            .map(Bytes)
+            .map_err(StoreError::from)
+    };
     Ok(axum::Json(Operation {
         summary: summary(&stored, &machine),
         systems: systems(&mut conn, &machine).await?,
         trip,
         decisions,
-        quorum: Some(QuorumRule { needed: document.quorum.needed, roles: document.quorum.roles }),
+        quorum: Some(QuorumRule {
+            needed: document.quorum.needed,
+            roles: document.quorum.roles,
+        }),
         subjects: OperationSubjects {
             operation: Bytes(document_bytes),
             trip: trip_bytes,
@@ -114,12 +127,20 @@ async fn trip(
         None => trip.failure.measured.clone(),
     };
     Ok((
-        Some(Trip { system: trip.system.clone(), message, at: trip.at, index: entry.index }),
+        Some(Trip {
+            system: trip.system.clone(),
+            message,
+            at: trip.at,
+            index: entry.index,
+        }),
         Some(Bytes(entry.bytes)),
     ))
 }
 
-async fn systems(conn: &mut Conn, machine: &operation::Operation) -> Result<Vec<OperationSystem>, StoreError> {
+async fn systems(
+    conn: &mut Conn,
+    machine: &operation::Operation,
+) -> Result<Vec<OperationSystem>, StoreError> {
     let mut notes: BTreeMap<_, _> = operations::system_notes(conn, machine.id())
         .await?
         .into_iter()

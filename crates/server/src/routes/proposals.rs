@@ -50,6 +50,8 @@ pub(super) async fn proposal(
     let mut conn = backend.store.read().await?;
     match items::find(&mut conn, &id).await? {
         Some(item) if item.agent == agent => propose::answer(&mut conn, item).await.map(axum::Json),
-        Some(_) | None => Err(codes::NOT_FOUND.because(format!("there is no item `{id}` of `{agent}`"))),
+        Some(_) | None => {
+            Err(codes::NOT_FOUND.because(format!("there is no item `{id}` of `{agent}`")))
+        }
     }
 }

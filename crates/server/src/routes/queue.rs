@@ -40,23 +40,42 @@ pub(super) async fn page(
     Query(page): Query<Page>,
 ) -> Result<axum::Json<Queue>, Refusal> {
     let after = page.cursor.as_deref().map(read_cursor).transpose()?;
-    let limit = page.limit.unwrap_or(limits::PAGE_DEFAULT).clamp(1, limits::PAGE_MAX);
+    let limit = page
+        .limit
+        .unwrap_or(limits::PAGE_DEFAULT)
+        .clamp(1, limits::PAGE_MAX);
     let mut conn = backend.store.read().await?;
     let found = items::page(&mut conn, page.state, after.as_ref(), limit).await?;
     let full = u32::try_from(found.len()).is_ok_and(|found| found >= limit);
-    let next = found.last().filter(|_| full).map(|last| write_cursor(page.state, last));
+    let next = found
+        .last()
+        .filter(|_| full)
+        .map(|last| write_cursor(page.state, last));
     let mut shown = Vec::with_capacity(found.len());
     for item in found {
         shown.push(show(&backend, &mut conn, item).await?);
     }
     let size = log::size(&mut conn).await?;
-    Ok(axum::Json(Queue { items: shown, next, now: backend.clock.now(), at: size.saturating_sub(1) }))
+    Ok(axum::Json(Queue {
+        items: shown,
+        next,
+        now: backend.clock.now(),
+        at: size.saturating_sub(1),
+    }))
 }
 
 fn read_cursor(text: &str) -> Result<Cursor, Refusal> {
     text.split_once('.')
-        .and_then(|(ms, id)| Some(Cursor { ms: ms.parse().ok()?, id: id.to_owned() }))
-        .ok_or_else(|| codes::PARAMETER_INVALID.because("the cursor is not one that a page gave; begin without"))
+        .and_then(|(ms, id)| {
+            Some(Cursor {
+                ms: ms.parse().ok()?,
+                id: id.to_owned(),
+            })
+        })
+        .ok_or_else(|| {
+            codes::PARAMETER_INVALID
+                .because("the cursor is not one that a page gave; begin without")
+        })
 }
 
 fn write_cursor(part: Part, item: &Item) -> String {
@@ -111,7 +130,9 @@ pub(super) async fn summaries(
 }
 
 async fn find(conn: &mut Conn, id: &ProposalId) -> Result<Item, Refusal> {
-    items::find(conn, id).await?.ok_or_else(|| codes::NOT_FOUND.because(format!("there is no item `{id}`")))
+    items::find(conn, id)
+        .await?
+        .ok_or_else(|| codes::NOT_FOUND.because(format!("there is no item `{id}`")))
 }
 
 /// `GET /v1/queue/{id}`.

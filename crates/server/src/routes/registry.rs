@@ -32,12 +32,22 @@ pub(super) async fn agent(
 ) -> Result<axum::Json<Secret>, Refusal> {
     let mut tx = backend.change().await?;
     if registry::has_agent(&mut tx, &register.agent).await? {
-        return Err(codes::ALREADY_REGISTERED.because(format!("the agent `{}` has a secret already", register.agent)));
+        return Err(codes::ALREADY_REGISTERED.because(format!(
+            "the agent `{}` has a secret already",
+            register.agent
+        )));
     }
     let secret = new_secret(Holder::Agent)?;
-    tx.register_agent(&register.agent, &SecretHash::of(&secret)).await?;
+    tx.register_agent(&register.agent, &SecretHash::of(&secret))
+        .await?;
     let body = json!({"agent": register.agent});
-    tx.note(backend.clock.now(), EntryKind::AgentRegistered, &About::nothing(), body).await?;
+    tx.note(
+        backend.clock.now(),
+        EntryKind::AgentRegistered,
+        &About::nothing(),
+        body,
+    )
+    .await?;
     tx.commit().await?;
     Ok(axum::Json(Secret { secret }))
 }
@@ -50,12 +60,26 @@ pub(super) async fn source(
 ) -> Result<axum::Json<Secret>, Refusal> {
     let mut tx = backend.change().await?;
     if registry::has_source(&mut tx, &register.source).await? {
-        return Err(codes::ALREADY_REGISTERED.because(format!("the source `{}` has a secret already", register.source)));
+        return Err(codes::ALREADY_REGISTERED.because(format!(
+            "the source `{}` has a secret already",
+            register.source
+        )));
     }
     let secret = new_secret(Holder::Source)?;
-    tx.register_source(&register.source, &register.upstream, &SecretHash::of(&secret)).await?;
+    tx.register_source(
+        &register.source,
+        &register.upstream,
+        &SecretHash::of(&secret),
+    )
+    .await?;
     let body = json!({"source": register.source, "upstream": register.upstream});
-    tx.note(backend.clock.now(), EntryKind::SourceRegistered, &About::nothing(), body).await?;
+    tx.note(
+        backend.clock.now(),
+        EntryKind::SourceRegistered,
+        &About::nothing(),
+        body,
+    )
+    .await?;
     tx.commit().await?;
     Ok(axum::Json(Secret { secret }))
 }
@@ -71,7 +95,8 @@ pub(super) async fn detection(
     }
     let mut tx = backend.change().await?;
     if !registry::has_source(&mut tx, &register.source).await? {
-        return Err(codes::SOURCE_UNKNOWN.because(format!("register the source `{}` first", register.source)));
+        return Err(codes::SOURCE_UNKNOWN
+            .because(format!("register the source `{}` first", register.source)));
     }
     for agent in &register.agents {
         if !registry::has_agent(&mut tx, agent).await? {
@@ -79,8 +104,15 @@ pub(super) async fn detection(
         }
     }
     tx.register_detection(&register).await?;
-    let body = serde_json::to_value(&register).map_err(|error| StoreError::Damaged(error.to_string()))?;
-    tx.note(backend.clock.now(), EntryKind::DetectionRegistered, &About::nothing(), body).await?;
+    let body =
+        serde_json::to_value(&register).map_err(|error| StoreError::Damaged(error.to_string()))?;
+    tx.note(
+        backend.clock.now(),
+        EntryKind::DetectionRegistered,
+        &About::nothing(),
+        body,
+    )
+    .await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -95,18 +127,26 @@ pub(super) async fn outcome(
     check_text("detection's id", &detection)?;
     let mut tx = backend.change().await?;
     if !registry::has_detection(&mut tx, &outcome.rule, &outcome.source).await? {
-        return Err(codes::DETECTION_UNKNOWN
-            .because(format!("the rule `{}` is not registered for the source `{}`", outcome.rule, outcome.source)));
+        return Err(codes::DETECTION_UNKNOWN.because(format!(
+            "the rule `{}` is not registered for the source `{}`",
+            outcome.rule, outcome.source
+        )));
     }
     let now = backend.clock.now();
-    if !tx.record_outcome(&detection, &outcome, &session.approver, now).await? {
-        return Err(codes::OUTCOME_RECORDED.because(format!("the detection `{detection}` has its outcome")));
+    if !tx
+        .record_outcome(&detection, &outcome, &session.approver, now)
+        .await?
+    {
+        return Err(
+            codes::OUTCOME_RECORDED.because(format!("the detection `{detection}` has its outcome"))
+        );
     }
     let body = json!({
         "detection": detection, "rule": outcome.rule, "source": outcome.source,
         "false_positive": outcome.false_positive, "approver": session.approver,
     });
-    tx.note(now, EntryKind::OutcomeRecorded, &About::nothing(), body).await?;
+    tx.note(now, EntryKind::OutcomeRecorded, &About::nothing(), body)
+        .await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -127,17 +167,25 @@ pub(super) async fn signal(
         )));
     }
     let now = backend.clock.now();
-    if signal.observed_at > now.checked_add_signed(limits::CLOCK_SKEW_MAX).unwrap_or(now) {
-        return Err(codes::SIGNAL_INVALID.because("it was observed in the future; set the source's clock"));
+    if signal.observed_at
+        > now
+            .checked_add_signed(limits::CLOCK_SKEW_MAX)
+            .unwrap_or(now)
+    {
+        return Err(
+            codes::SIGNAL_INVALID.because("it was observed in the future; set the source's clock")
+        );
     }
     let mut tx = backend.change().await?;
-    tx.keep_signal(&source, &signal.systems, signal.observed_at).await?;
+    tx.keep_signal(&source, &signal.systems, signal.observed_at)
+        .await?;
     let systems = canonical::digest(&signal.systems).map_err(StoreError::from)?;
     let body = json!({
         "source": source.source, "upstream": source.upstream, "kind": signal.kind, "summary": signal.summary,
         "systems": systems, "count": signal.systems.len(), "observed_at": signal.observed_at,
     });
-    tx.note(now, EntryKind::SignalReceived, &About::nothing(), body).await?;
+    tx.note(now, EntryKind::SignalReceived, &About::nothing(), body)
+        .await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -30,9 +30,13 @@ pub(super) async fn nonce(
 ) -> Result<axum::Json<Nonce>, Refusal> {
     let sealed = backend.genesis()?;
     if sealed.roster.approver(&begin.approver).is_none() {
-        return Err(codes::UNKNOWN_APPROVER.because(format!("`{}` is not enrolled here", begin.approver)));
+        return Err(
+            codes::UNKNOWN_APPROVER.because(format!("`{}` is not enrolled here", begin.approver))
+        );
     }
-    give_nonce(&backend, purpose(begin.approver)).await.map(axum::Json)
+    give_nonce(&backend, purpose(begin.approver))
+        .await
+        .map(axum::Json)
 }
 
 /// Gives a nonce for one attempt.
@@ -41,16 +45,33 @@ pub(super) async fn give_nonce(backend: &Backend, purpose: Purpose) -> Result<No
     let mut tx = backend.change().await?;
     let now = backend.clock.now();
     let expires_at = now.checked_add_signed(limits::NONCE_LIFE).unwrap_or(now);
-    if !tx.give_nonce(&nonce, &purpose, now, expires_at, limits::NONCES_PER_APPROVER_MAX).await? {
-        return Err(codes::TOO_MANY_REQUESTS
-            .because("too many attempts of this approver are open; wait five minutes or finish one"));
+    if !tx
+        .give_nonce(
+            &nonce,
+            &purpose,
+            now,
+            expires_at,
+            limits::NONCES_PER_APPROVER_MAX,
+        )
+        .await?
+    {
+        return Err(codes::TOO_MANY_REQUESTS.because(
+            "too many attempts of this approver are open; wait five minutes or finish one",
+        ));
     }
     tx.commit().await?;
-    Ok(Nonce { nonce: Bytes(nonce.to_vec()), expires_at })
+    Ok(Nonce {
+        nonce: Bytes(nonce.to_vec()),
+        expires_at,
+    })
 }
 
 fn purpose(approver: ApproverId) -> Purpose {
-    Purpose { approver, about: "session".to_owned(), kind: "session".to_owned() }
+    Purpose {
+        approver,
+        about: "session".to_owned(),
+        kind: "session".to_owned(),
+    }
 }
 
 /// `POST /v1/sessions`.
@@ -59,11 +80,16 @@ pub(super) async fn open(
     Json(open): Json<OpenSession>,
 ) -> Result<axum::Json<Session>, Refusal> {
     let sealed = backend.genesis()?;
-    let statement: SessionStatement = serde_json::from_slice(&open.statement.0)
-        .map_err(|error| codes::STATEMENT_MALFORMED.because(format!("the statement is malformed: {error}")))?;
+    let statement: SessionStatement =
+        serde_json::from_slice(&open.statement.0).map_err(|error| {
+            codes::STATEMENT_MALFORMED.because(format!("the statement is malformed: {error}"))
+        })?;
     let mut tx = backend.change().await?;
     let now = backend.clock.now();
-    let unverified = UnverifiedSession { statement: open.statement.0, assertion: open.assertion };
+    let unverified = UnverifiedSession {
+        statement: open.statement.0,
+        assertion: open.assertion,
+    };
     let verified = unverified
         .verify(&sealed.roster, &statement.predicate.nonce, now)
         .map_err(|error| refused(&error))?;
@@ -72,12 +98,26 @@ pub(super) async fn open(
     check_nonce(&mut tx, nonce, &purpose(approver.id.clone()), now).await?;
     tx.use_nonce(nonce, now).await?;
     let signed = challenge(SESSION_NAMESPACE, &unverified.statement);
-    use_key(&backend, &mut tx, &approver.id, &unverified.assertion, &signed).await?;
-    let token = secret::generate(Holder::Session).map_err(|error| codes::INTERNAL.because(error.to_string()))?;
+    use_key(
+        &backend,
+        &mut tx,
+        &approver.id,
+        &unverified.assertion,
+        &signed,
+    )
+    .await?;
+    let token = secret::generate(Holder::Session)
+        .map_err(|error| codes::INTERNAL.because(error.to_string()))?;
     let expires_at = now.checked_add_signed(limits::SESSION_LIFE).unwrap_or(now);
-    tx.open_session(&SecretHash::of(&token), &approver.id, expires_at).await?;
-    tx.note(now, EntryKind::SessionOpened, &About::nothing(), json!({"approver": approver.id, "expires_at": expires_at}))
+    tx.open_session(&SecretHash::of(&token), &approver.id, expires_at)
         .await?;
+    tx.note(
+        now,
+        EntryKind::SessionOpened,
+        &About::nothing(),
+        json!({"approver": approver.id, "expires_at": expires_at}),
+    )
+    .await?;
     let name = name_of(&mut tx, &sealed, &approver.id).await?;
     tx.commit().await?;
     Ok(axum::Json(Session {
@@ -90,7 +130,11 @@ pub(super) async fn open(
 }
 
 /// The name for people of an approver, or the id where the name was erased.
-pub(crate) async fn name_of(conn: &mut Conn, sealed: &SealedGenesis, id: &ApproverId) -> Result<String, Refusal> {
+pub(crate) async fn name_of(
+    conn: &mut Conn,
+    sealed: &SealedGenesis,
+    id: &ApproverId,
+) -> Result<String, Refusal> {
     let Some(approver) = sealed.roster.approver(id) else {
         return Ok(id.to_string());
     };
@@ -99,11 +143,20 @@ pub(crate) async fn name_of(conn: &mut Conn, sealed: &SealedGenesis, id: &Approv
 }
 
 /// `DELETE /v1/sessions`.
-pub(super) async fn close(session: auth::Session, State(backend): State<Arc<Backend>>) -> Result<StatusCode, Refusal> {
+pub(super) async fn close(
+    session: auth::Session,
+    State(backend): State<Arc<Backend>>,
+) -> Result<StatusCode, Refusal> {
     let mut tx = backend.change().await?;
     if tx.close_session(&session.token).await? {
         let body = json!({"approver": session.approver});
-        tx.note(backend.clock.now(), EntryKind::SessionClosed, &About::nothing(), body).await?;
+        tx.note(
+            backend.clock.now(),
+            EntryKind::SessionClosed,
+            &About::nothing(),
+            body,
+        )
+        .await?;
     }
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

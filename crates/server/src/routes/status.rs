@@ -29,7 +29,9 @@ pub(super) async fn ready(State(backend): State<Arc<Backend>>) -> Result<&'stati
 }
 
 /// `GET /metrics`: Prometheus text. Numbers only: no names, no titles.
-pub(super) async fn metrics(State(backend): State<Arc<Backend>>) -> Result<impl IntoResponse, Refusal> {
+pub(super) async fn metrics(
+    State(backend): State<Arc<Backend>>,
+) -> Result<impl IntoResponse, Refusal> {
     let mut conn = backend.store.read().await?;
     let size = log::size(&mut conn).await?;
     let count = |query: &'static str| sqlx::query_scalar::<_, i64>(query);
@@ -41,12 +43,35 @@ pub(super) async fn metrics(State(backend): State<Arc<Backend>>) -> Result<impl 
         .fetch_one(&mut *conn)
         .await
         .map_err(StoreError::from)?;
-    let decisions = count("SELECT COUNT(*) FROM decision").fetch_one(&mut *conn).await.map_err(StoreError::from)?;
+    let decisions = count("SELECT COUNT(*) FROM decision")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(StoreError::from)?;
     let metrics = [
-        ("countersign_log_entries", "Entries in the log.", "counter", size.to_string()),
-        ("countersign_items_waiting", "Items that wait for people.", "gauge", waiting.to_string()),
-        ("countersign_operations_unfinished", "Operations that have not ended.", "gauge", running.to_string()),
-        ("countersign_decisions_total", "Decisions recorded.", "counter", decisions.to_string()),
+        (
+            "countersign_log_entries",
+            "Entries in the log.",
+            "counter",
+            size.to_string(),
+        ),
+        (
+            "countersign_items_waiting",
+            "Items that wait for people.",
+            "gauge",
+            waiting.to_string(),
+        ),
+        (
+            "countersign_operations_unfinished",
+            "Operations that have not ended.",
+            "gauge",
+            running.to_string(),
+        ),
+        (
+            "countersign_decisions_total",
+            "Decisions recorded.",
+            "counter",
+            decisions.to_string(),
+        ),
         (
             "countersign_unauthenticated_refusals_total",
             "Refusals of strangers since the start.",
@@ -62,7 +87,9 @@ pub(super) async fn metrics(State(backend): State<Arc<Backend>>) -> Result<impl 
     ];
     let mut text = String::new();
     for (name, help, kind, value) in metrics {
-        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"));
+        text.push_str(&format!(
+            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
+        ));
     }
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text))
 }

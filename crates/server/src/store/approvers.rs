@@ -1,9 +1,9 @@
 //! What changes about people: the counters of their keys, their sessions. Who they are and what
 //! they may do is the roster's to say, replayed from the genesis.
 
+use chrono::{DateTime, Utc};
 use countersign_core::genesis::Approver;
 use countersign_core::identifier::ApproverId;
-use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use super::{Conn, StoreError, Tx, parse, to_json};
@@ -52,11 +52,15 @@ pub async fn key(conn: &mut Conn, approver: &ApproverId) -> Result<Option<Key>, 
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn session(conn: &mut Conn, token: &SecretHash) -> Result<Option<OpenSession>, StoreError> {
-    let row = sqlx::query("SELECT token_hash, approver, expires_ms FROM session WHERE token_hash = ?")
-        .bind(token.as_bytes().as_slice())
-        .fetch_optional(conn)
-        .await?;
+pub async fn session(
+    conn: &mut Conn,
+    token: &SecretHash,
+) -> Result<Option<OpenSession>, StoreError> {
+    let row =
+        sqlx::query("SELECT token_hash, approver, expires_ms FROM session WHERE token_hash = ?")
+            .bind(token.as_bytes().as_slice())
+            .fetch_optional(conn)
+            .await?;
     let Some(row) = row else { return Ok(None) };
     let stored: Vec<u8> = row.try_get("token_hash")?;
     if !token.is(&stored) {
@@ -73,7 +77,12 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn enrol(&mut self, approver: &Approver, passkey: &str, counter: u32) -> Result<(), StoreError> {
+    pub async fn enrol(
+        &mut self,
+        approver: &Approver,
+        passkey: &str,
+        counter: u32,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO approver (id, roles, name_commitment, credential_id, passkey, counter) VALUES (?, ?, ?, ?, ?, ?)",
         )
@@ -98,12 +107,14 @@ impl Tx {
         passkey: &str,
         counter: u32,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query("UPDATE approver SET counter = ?1, passkey = ?2 WHERE id = ?3 AND counter < ?1")
-            .bind(counter)
-            .bind(passkey)
-            .bind(approver.as_str())
-            .execute(&mut **self)
-            .await?;
+        let done = sqlx::query(
+            "UPDATE approver SET counter = ?1, passkey = ?2 WHERE id = ?3 AND counter < ?1",
+        )
+        .bind(counter)
+        .bind(passkey)
+        .bind(approver.as_str())
+        .execute(&mut **self)
+        .await?;
         Ok(done.rows_affected() == 1)
     }
 

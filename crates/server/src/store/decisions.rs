@@ -8,7 +8,9 @@ use countersign_core::webauthn::Bytes;
 use countersign_wire::decision::About;
 use sqlx::Row;
 
-use super::{Conn, StoreError, Tx, count, from_json, from_word, integer, parse, payloads, to_json, word};
+use super::{
+    Conn, StoreError, Tx, count, from_json, from_word, integer, parse, payloads, to_json, word,
+};
 use crate::clock::instant;
 
 /// A recorded decision.
@@ -80,11 +82,13 @@ pub async fn about(conn: &mut Conn, about: &About) -> Result<Vec<Recorded>, Stor
 /// # Errors
 /// [`StoreError`].
 pub async fn unverified(conn: &mut Conn, digest: Digest) -> Result<UnverifiedDecision, StoreError> {
-    let assertion: Option<String> = sqlx::query_scalar("SELECT assertion FROM decision WHERE digest = ?")
-        .bind(digest.to_string())
-        .fetch_optional(&mut *conn)
-        .await?;
-    let assertion = assertion.ok_or_else(|| StoreError::Damaged(format!("the decision {digest} is missing")))?;
+    let assertion: Option<String> =
+        sqlx::query_scalar("SELECT assertion FROM decision WHERE digest = ?")
+            .bind(digest.to_string())
+            .fetch_optional(&mut *conn)
+            .await?;
+    let assertion = assertion
+        .ok_or_else(|| StoreError::Damaged(format!("the decision {digest} is missing")))?;
     Ok(UnverifiedDecision {
         statement: payloads::get(conn, digest).await?,
         assertion: from_json("an assertion", &assertion)?,

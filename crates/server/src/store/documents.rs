@@ -36,7 +36,9 @@ pub async fn topology(conn: &mut Conn) -> Result<Option<Digest>, StoreError> {
         sqlx::query_scalar("SELECT digest FROM topology ORDER BY number DESC LIMIT 1")
             .fetch_optional(conn)
             .await?;
-    digest.map(|digest| parse("the topology", &digest)).transpose()
+    digest
+        .map(|digest| parse("the topology", &digest))
+        .transpose()
 }
 
 /// Whether a topology with this digest ever counted.
@@ -63,8 +65,12 @@ fn envelope_row(row: &sqlx::sqlite::SqliteRow) -> Result<EnvelopeRow, StoreError
             .map_err(|_| StoreError::Damaged("an envelope's version is out of range".to_owned()))?,
         state: from_word("an envelope's state", row.try_get("state")?)?,
         authorised_at: authorised.map(instant),
-        before: before.map(|digest| parse("an envelope", &digest)).transpose()?,
-        diff: diff.map(|digest| parse("a difference", &digest)).transpose()?,
+        before: before
+            .map(|digest| parse("an envelope", &digest))
+            .transpose()?,
+        diff: diff
+            .map(|digest| parse("a difference", &digest))
+            .transpose()?,
     })
 }
 
@@ -113,7 +119,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn count_topology(&mut self, digest: Digest, now: DateTime<Utc>) -> Result<(), StoreError> {
+    pub async fn count_topology(
+        &mut self,
+        digest: Digest,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         sqlx::query("INSERT INTO topology (digest, imported_ms) VALUES (?, ?)")
             .bind(digest.to_string())
             .bind(now.timestamp_millis())

@@ -45,9 +45,16 @@ pub struct Registration {
 /// # Errors
 /// [`StoreError`].
 pub async fn sealed(conn: &mut Conn) -> Result<Option<(Digest, Vec<u8>)>, StoreError> {
-    let row = sqlx::query("SELECT digest, bytes FROM genesis WHERE id = 1").fetch_optional(conn).await?;
-    row.map(|row| Ok((parse("the genesis digest", row.try_get("digest")?)?, row.try_get("bytes")?)))
-        .transpose()
+    let row = sqlx::query("SELECT digest, bytes FROM genesis WHERE id = 1")
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| {
+        Ok((
+            parse("the genesis digest", row.try_get("digest")?)?,
+            row.try_get("bytes")?,
+        ))
+    })
+    .transpose()
 }
 
 /// The draft, if there is one.
@@ -55,9 +62,11 @@ pub async fn sealed(conn: &mut Conn) -> Result<Option<(Digest, Vec<u8>)>, StoreE
 /// # Errors
 /// [`StoreError`].
 pub async fn draft(conn: &mut Conn) -> Result<Option<Draft>, StoreError> {
-    let body: Option<String> =
-        sqlx::query_scalar("SELECT body FROM genesis_draft WHERE id = 1").fetch_optional(conn).await?;
-    body.map(|body| from_json("the genesis draft", &body)).transpose()
+    let body: Option<String> = sqlx::query_scalar("SELECT body FROM genesis_draft WHERE id = 1")
+        .fetch_optional(conn)
+        .await?;
+    body.map(|body| from_json("the genesis draft", &body))
+        .transpose()
 }
 
 /// The registrations in the order they were begun.
@@ -102,7 +111,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError`].
     pub async fn begin_genesis(&mut self, draft: &Draft) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM genesis_registration").execute(&mut **self).await?;
+        sqlx::query("DELETE FROM genesis_registration")
+            .execute(&mut **self)
+            .await?;
         sqlx::query("INSERT INTO genesis_draft (id, body) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body")
             .bind(to_json(draft)?)
             .execute(&mut **self)
@@ -114,7 +125,10 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn begin_registration(&mut self, registration: &Registration) -> Result<(), StoreError> {
+    pub async fn begin_registration(
+        &mut self,
+        registration: &Registration,
+    ) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM genesis_registration WHERE approver = ?")
             .bind(registration.approver.as_str())
             .execute(&mut **self)
@@ -143,12 +157,14 @@ impl Tx {
         credential: &Credential,
         passkey: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE genesis_registration SET credential = ?, passkey = ? WHERE approver = ?")
-            .bind(to_json(credential)?)
-            .bind(passkey)
-            .bind(approver.as_str())
-            .execute(&mut **self)
-            .await?;
+        sqlx::query(
+            "UPDATE genesis_registration SET credential = ?, passkey = ? WHERE approver = ?",
+        )
+        .bind(to_json(credential)?)
+        .bind(passkey)
+        .bind(approver.as_str())
+        .execute(&mut **self)
+        .await?;
         Ok(())
     }
 
@@ -162,8 +178,12 @@ impl Tx {
             .bind(bytes)
             .execute(&mut **self)
             .await?;
-        sqlx::query("DELETE FROM genesis_registration").execute(&mut **self).await?;
-        sqlx::query("DELETE FROM genesis_draft").execute(&mut **self).await?;
+        sqlx::query("DELETE FROM genesis_registration")
+            .execute(&mut **self)
+            .await?;
+        sqlx::query("DELETE FROM genesis_draft")
+            .execute(&mut **self)
+            .await?;
         Ok(())
     }
 }

@@ -97,7 +97,9 @@ fn item(row: &sqlx::sqlite::SqliteRow) -> Result<Item, StoreError> {
         state: from_word("an item's state", row.try_get("state")?)?,
         proposal: parse("a proposal", row.try_get("proposal")?)?,
         briefing: parse("a briefing", row.try_get("briefing")?)?,
-        envelope: envelope.map(|digest| parse("an envelope", &digest)).transpose()?,
+        envelope: envelope
+            .map(|digest| parse("an envelope", &digest))
+            .transpose()?,
         card: from_json("a card", row.try_get("card")?)?,
         message: row.try_get("message")?,
         received_at: instant(row.try_get("received_ms")?),
@@ -126,7 +128,11 @@ pub async fn find(conn: &mut Conn, id: &ProposalId) -> Result<Option<Item>, Stor
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_key(conn: &mut Conn, agent: &AgentId, key: &str) -> Result<Option<Item>, StoreError> {
+pub async fn by_key(
+    conn: &mut Conn,
+    agent: &AgentId,
+    key: &str,
+) -> Result<Option<Item>, StoreError> {
     sqlx::query("SELECT * FROM item WHERE agent = ? AND idempotency_key = ?")
         .bind(agent.as_str())
         .bind(key)
@@ -142,10 +148,12 @@ pub async fn by_key(conn: &mut Conn, agent: &AgentId, key: &str) -> Result<Optio
 /// # Errors
 /// [`StoreError`].
 pub async fn open_of(conn: &mut Conn, agent: &AgentId) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar("SELECT COUNT(*) FROM item WHERE agent = ? AND state = 'waiting'")
-        .bind(agent.as_str())
-        .fetch_one(conn)
-        .await?)
+    Ok(
+        sqlx::query_scalar("SELECT COUNT(*) FROM item WHERE agent = ? AND state = 'waiting'")
+            .bind(agent.as_str())
+            .fetch_one(conn)
+            .await?,
+    )
 }
 
 /// A page of the queue.
@@ -183,7 +191,11 @@ pub async fn page(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> Result<Vec<Item>, StoreError> {
+pub async fn expired(
+    conn: &mut Conn,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<Item>, StoreError> {
     sqlx::query("SELECT * FROM item WHERE state = 'waiting' AND expires_ms <= ? ORDER BY expires_ms LIMIT ?")
         .bind(now.timestamp_millis())
         .bind(limit)
@@ -250,7 +262,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn link_item(&mut self, id: &ProposalId, operation: &OperationId) -> Result<(), StoreError> {
+    pub async fn link_item(
+        &mut self,
+        id: &ProposalId,
+        operation: &OperationId,
+    ) -> Result<(), StoreError> {
         sqlx::query("UPDATE item SET operation = ? WHERE id = ?")
             .bind(operation.as_str())
             .bind(id.as_str())

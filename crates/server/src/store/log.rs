@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use countersign_core::genesis::{DeploymentId, Genesis};
 use countersign_core::identifier::{Digest, OperationId, ProposalId};
 use countersign_core::log::body::{
-    DecisionRecorded, EnvelopeAuthorised, OperationRecorded, ProposalAssessed,
+    ApprovalVoided, DecisionRecorded, EnvelopeAuthorised, OperationRecorded, ProposalAssessed,
 };
 use countersign_core::log::entry::Body;
 use countersign_core::log::tile::{Tile, TileError, TileKind, bundle};
 use countersign_core::log::{Checkpoint, Entry, EntryKind, tree};
-use countersign_core::genesis::{DeploymentId, Genesis};
 use countersign_core::statement::CheckpointReference;
 use ed25519_dalek::SigningKey;
 use sqlx::Row;
@@ -38,19 +38,29 @@ impl About {
     /// About an item.
     #[must_use]
     pub fn item(id: &ProposalId) -> Self {
-        Self { item: Some(id.clone()), ..Self::default() }
+        Self {
+            item: Some(id.clone()),
+            ..Self::default()
+        }
     }
 
     /// About an operation, and the item it carries out.
     #[must_use]
     pub fn operation(id: &OperationId, item: Option<&ProposalId>) -> Self {
-        Self { operation: Some(id.clone()), item: item.cloned(), envelope: None }
+        Self {
+            operation: Some(id.clone()),
+            item: item.cloned(),
+            envelope: None,
+        }
     }
 
     /// About an envelope.
     #[must_use]
     pub fn envelope(digest: Digest) -> Self {
-        Self { envelope: Some(digest), ..Self::default() }
+        Self {
+            envelope: Some(digest),
+            ..Self::default()
+        }
     }
 }
 
@@ -74,7 +84,21 @@ impl Recorded for ProposalAssessed {
 
 impl Recorded for DecisionRecorded {
     fn about(&self) -> About {
-        About { item: self.item.clone(), operation: self.operation.clone(), envelope: self.envelope }
+        About {
+            item: self.item.clone(),
+            operation: self.operation.clone(),
+            envelope: self.envelope,
+        }
+    }
+}
+
+impl Recorded for ApprovalVoided {
+    fn about(&self) -> About {
+        About {
+            item: Some(self.item.clone()),
+            operation: self.operation.clone(),
+            envelope: None,
+        }
     }
 }
 
@@ -95,7 +119,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn record<B: Recorded>(&mut self, at: DateTime<Utc>, body: &B) -> Result<u64, StoreError> {
+    pub async fn record<B: Recorded>(
+        &mut self,
+        at: DateTime<Utc>,
+        body: &B,
+    ) -> Result<u64, StoreError> {
         let entry = Entry::of(at, body)?;
         self.append(&entry, &body.about()).await
     }
@@ -172,16 +200,21 @@ pub async fn size(conn: &mut Conn) -> Result<u64, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn hashes(conn: &mut Conn, positions: &[u64]) -> Result<BTreeMap<u64, Digest>, StoreError> {
+pub async fn hashes(
+    conn: &mut Conn,
+    positions: &[u64],
+) -> Result<BTreeMap<u64, Digest>, StoreError> {
     let mut found = BTreeMap::new();
     for position in positions {
-        let hash: Option<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM log_hash WHERE position = ?")
-            .bind(integer(*position))
-            .fetch_optional(&mut *conn)
-            .await?;
+        let hash: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT hash FROM log_hash WHERE position = ?")
+                .bind(integer(*position))
+                .fetch_optional(&mut *conn)
+                .await?;
         if let Some(hash) = hash {
-            let bytes = <[u8; 32]>::try_from(hash.as_slice())
-                .map_err(|_| StoreError::Damaged(format!("the hash at {position} is not 32 bytes")))?;
+            let bytes = <[u8; 32]>::try_from(hash.as_slice()).map_err(|_| {
+                StoreError::Damaged(format!("the hash at {position} is not 32 bytes"))
+            })?;
             found.insert(*position, Digest::from_bytes(bytes));
         }
     }
@@ -201,7 +234,10 @@ pub async fn root(conn: &mut Conn, size: u64) -> Result<Digest, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn is_ancestor(conn: &mut Conn, reference: &CheckpointReference) -> Result<bool, StoreError> {
+pub async fn is_ancestor(
+    conn: &mut Conn,
+    reference: &CheckpointReference,
+) -> Result<bool, StoreError> {
     if reference.size > size(conn).await? {
         return Ok(false);
     }
@@ -232,8 +268,12 @@ fn found(row: &sqlx::sqlite::SqliteRow) -> Result<Found, StoreError> {
         kind: from_word("the kind of an entry", row.try_get("kind")?)?,
         about: About {
             item: item.map(|id| super::parse("an item", &id)).transpose()?,
-            operation: operation.map(|id| super::parse("an operation", &id)).transpose()?,
-            envelope: envelope.map(|digest| super::parse("an envelope", &digest)).transpose()?,
+            operation: operation
+                .map(|id| super::parse("an operation", &id))
+                .transpose()?,
+            envelope: envelope
+                .map(|digest| super::parse("an envelope", &digest))
+                .transpose()?,
         },
         bytes: row.try_get("bytes")?,
     })
@@ -313,7 +353,9 @@ pub async fn tile(conn: &mut Conn, tile: &Tile) -> Result<Vec<u8>, ReadTileError
             Ok(tile.hashes(size, &known)?)
         }
         TileKind::Entries => {
-            let from = tile.index.saturating_mul(countersign_core::log::tile::WIDTH);
+            let from = tile
+                .index
+                .saturating_mul(countersign_core::log::tile::WIDTH);
             let found = entries(conn, from, u32::from(tile.width)).await?;
             Ok(bundle(found.iter().map(|entry| &entry.bytes))?)
         }

@@ -34,10 +34,11 @@ pub struct Given {
 /// # Errors
 /// [`StoreError`].
 pub async fn find(conn: &mut Conn, nonce: &[u8]) -> Result<Option<Given>, StoreError> {
-    let row = sqlx::query("SELECT approver, about, kind, expires_ms, used_ms FROM nonce WHERE nonce = ?")
-        .bind(nonce)
-        .fetch_optional(conn)
-        .await?;
+    let row =
+        sqlx::query("SELECT approver, about, kind, expires_ms, used_ms FROM nonce WHERE nonce = ?")
+            .bind(nonce)
+            .fetch_optional(conn)
+            .await?;
     row.map(|row| {
         let used: Option<i64> = row.try_get("used_ms")?;
         Ok(Given {
@@ -78,14 +79,16 @@ impl Tx {
         if open >= open_max {
             return Ok(false);
         }
-        sqlx::query("INSERT INTO nonce (nonce, approver, about, kind, expires_ms) VALUES (?, ?, ?, ?, ?)")
-            .bind(nonce.as_slice())
-            .bind(purpose.approver.as_str())
-            .bind(&purpose.about)
-            .bind(&purpose.kind)
-            .bind(expires_at.timestamp_millis())
-            .execute(&mut **self)
-            .await?;
+        sqlx::query(
+            "INSERT INTO nonce (nonce, approver, about, kind, expires_ms) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(nonce.as_slice())
+        .bind(purpose.approver.as_str())
+        .bind(&purpose.about)
+        .bind(&purpose.kind)
+        .bind(expires_at.timestamp_millis())
+        .execute(&mut **self)
+        .await?;
         Ok(true)
     }
 
@@ -93,7 +96,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn use_nonce(&mut self, nonce: &[u8], now: DateTime<Utc>) -> Result<bool, StoreError> {
+    pub async fn use_nonce(
+        &mut self,
+        nonce: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
         let done = sqlx::query("UPDATE nonce SET used_ms = ? WHERE nonce = ? AND used_ms IS NULL")
             .bind(now.timestamp_millis())
             .bind(nonce)

@@ -116,13 +116,15 @@ pub async fn find(conn: &mut Conn, id: &OperationId) -> Result<Option<Stored>, S
 /// # Errors
 /// [`StoreError`].
 pub async fn latest(conn: &mut Conn, limit: u32) -> Result<Vec<Stored>, StoreError> {
-    sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY started_ms DESC, id DESC LIMIT ?")))
-        .bind(limit)
-        .fetch_all(conn)
-        .await?
-        .iter()
-        .map(stored)
-        .collect()
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} ORDER BY started_ms DESC, id DESC LIMIT ?"
+    )))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(stored)
+    .collect()
 }
 
 /// The operations that have not ended.
@@ -130,26 +132,33 @@ pub async fn latest(conn: &mut Conn, limit: u32) -> Result<Vec<Stored>, StoreErr
 /// # Errors
 /// [`StoreError`].
 pub async fn unfinished(conn: &mut Conn) -> Result<Vec<Stored>, StoreError> {
-    sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE finished_ms IS NULL ORDER BY id")))
-        .fetch_all(conn)
-        .await?
-        .iter()
-        .map(stored)
-        .collect()
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE finished_ms IS NULL ORDER BY id"
+    )))
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(stored)
+    .collect()
 }
 
 /// The operations that ended since `since`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn finished_since(conn: &mut Conn, since: DateTime<Utc>) -> Result<Vec<Stored>, StoreError> {
-    sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE finished_ms >= ? ORDER BY finished_ms")))
-        .bind(since.timestamp_millis())
-        .fetch_all(conn)
-        .await?
-        .iter()
-        .map(stored)
-        .collect()
+pub async fn finished_since(
+    conn: &mut Conn,
+    since: DateTime<Utc>,
+) -> Result<Vec<Stored>, StoreError> {
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE finished_ms >= ? ORDER BY finished_ms"
+    )))
+    .bind(since.timestamp_millis())
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(stored)
+    .collect()
 }
 
 /// The state machine as it stands: the snapshot and the events since.
@@ -163,12 +172,13 @@ pub async fn machine(conn: &mut Conn, id: &OperationId) -> Result<Operation, Sto
         .await?;
     let mut machine: Operation = from_json("an operation", row.try_get("snapshot")?)?;
     let after: i64 = row.try_get("snapshot_after")?;
-    let events: Vec<String> =
-        sqlx::query_scalar("SELECT event FROM operation_event WHERE operation = ? AND number > ? ORDER BY number")
-            .bind(id.as_str())
-            .bind(after)
-            .fetch_all(conn)
-            .await?;
+    let events: Vec<String> = sqlx::query_scalar(
+        "SELECT event FROM operation_event WHERE operation = ? AND number > ? ORDER BY number",
+    )
+    .bind(id.as_str())
+    .bind(after)
+    .fetch_all(conn)
+    .await?;
     for event in events {
         step(&mut machine, from_json("an event", &event)?)
             .map_err(|error| StoreError::Damaged(format!("the operation `{id}`: {error}")))?;
@@ -180,7 +190,10 @@ pub async fn machine(conn: &mut Conn, id: &OperationId) -> Result<Operation, Sto
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn system_notes(conn: &mut Conn, id: &OperationId) -> Result<Vec<SystemNote>, StoreError> {
+pub async fn system_notes(
+    conn: &mut Conn,
+    id: &OperationId,
+) -> Result<Vec<SystemNote>, StoreError> {
     sqlx::query("SELECT system, at_ms, message FROM operation_system WHERE operation = ?")
         .bind(id.as_str())
         .fetch_all(conn)
@@ -220,7 +233,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn add_operation(&mut self, new: &Stored, machine: &Operation) -> Result<(), StoreError> {
+    pub async fn add_operation(
+        &mut self,
+        new: &Stored,
+        machine: &Operation,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO operation (id, item, authority, title, action, document, rollout, targets, snapshot,
              snapshot_after, events, state, started_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
@@ -289,7 +306,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn move_operation(&mut self, id: &OperationId, state: OperationState) -> Result<(), StoreError> {
+    pub async fn move_operation(
+        &mut self,
+        id: &OperationId,
+        state: OperationState,
+    ) -> Result<(), StoreError> {
         sqlx::query("UPDATE operation SET state = ? WHERE id = ?")
             .bind(word(&state)?)
             .bind(id.as_str())

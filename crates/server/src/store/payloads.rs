@@ -57,12 +57,14 @@ impl Tx {
     /// [`StoreError`].
     pub async fn keep(&mut self, kind: PayloadKind, bytes: &[u8]) -> Result<Digest, StoreError> {
         let digest = Digest::of(bytes);
-        sqlx::query("INSERT INTO payload (digest, kind, bytes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-            .bind(digest.to_string())
-            .bind(word(&kind)?)
-            .bind(bytes)
-            .execute(&mut **self)
-            .await?;
+        sqlx::query(
+            "INSERT INTO payload (digest, kind, bytes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(digest.to_string())
+        .bind(word(&kind)?)
+        .bind(bytes)
+        .execute(&mut **self)
+        .await?;
         Ok(digest)
     }
 
@@ -106,10 +108,12 @@ impl Tx {
 /// # Errors
 /// [`StoreError`].
 pub async fn find(conn: &mut Conn, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT bytes FROM payload WHERE digest = ?")
-        .bind(digest.to_string())
-        .fetch_optional(conn)
-        .await?)
+    Ok(
+        sqlx::query_scalar("SELECT bytes FROM payload WHERE digest = ?")
+            .bind(digest.to_string())
+            .fetch_optional(conn)
+            .await?,
+    )
 }
 
 /// The bytes with this digest, which must be there.
@@ -126,9 +130,13 @@ pub async fn get(conn: &mut Conn, digest: Digest) -> Result<Vec<u8>, StoreError>
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn value<T: serde::de::DeserializeOwned>(conn: &mut Conn, digest: Digest) -> Result<T, StoreError> {
+pub async fn value<T: serde::de::DeserializeOwned>(
+    conn: &mut Conn,
+    digest: Digest,
+) -> Result<T, StoreError> {
     let bytes = get(conn, digest).await?;
-    serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged(format!("the payload {digest}: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| StoreError::Damaged(format!("the payload {digest}: {error}")))
 }
 
 /// The text behind a commitment; none where it was erased.

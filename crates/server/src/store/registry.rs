@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use countersign_core::history::{RegisteredDetection, VerifiedSignal};
-use countersign_core::identifier::{AgentId, ApproverId, DetectionRuleId, SourceId, SystemId, UpstreamId};
+use countersign_core::identifier::{
+    AgentId, ApproverId, DetectionRuleId, SourceId, SystemId, UpstreamId,
+};
 use sqlx::Row;
 
 use super::{Conn, StoreError, Tx, count, from_json, from_word, parse, to_json, word};
@@ -40,7 +42,10 @@ pub async fn agent(conn: &mut Conn, secret: &SecretHash) -> Result<Option<AgentI
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn source(conn: &mut Conn, secret: &SecretHash) -> Result<Option<KnownSource>, StoreError> {
+pub async fn source(
+    conn: &mut Conn,
+    secret: &SecretHash,
+) -> Result<Option<KnownSource>, StoreError> {
     let row = sqlx::query("SELECT id, upstream, secret_hash FROM source WHERE secret_hash = ?")
         .bind(secret.as_bytes().as_slice())
         .fetch_optional(conn)
@@ -89,11 +94,12 @@ pub async fn has_detection(
     rule: &DetectionRuleId,
     source: &SourceId,
 ) -> Result<bool, StoreError> {
-    let found: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM detection WHERE rule = ? AND source = ?")
-        .bind(rule.as_str())
-        .bind(source.as_str())
-        .fetch_one(conn)
-        .await?;
+    let found: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM detection WHERE rule = ? AND source = ?")
+            .bind(rule.as_str())
+            .bind(source.as_str())
+            .fetch_one(conn)
+            .await?;
     Ok(found > 0)
 }
 
@@ -101,7 +107,10 @@ pub async fn has_detection(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn detections(conn: &mut Conn, since: DateTime<Utc>) -> Result<Vec<RegisteredDetection>, StoreError> {
+pub async fn detections(
+    conn: &mut Conn,
+    since: DateTime<Utc>,
+) -> Result<Vec<RegisteredDetection>, StoreError> {
     let mut outcomes: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
     let rows = sqlx::query(
         "SELECT rule, source, COUNT(*) AS assessed, SUM(false_positive) AS wrong FROM outcome
@@ -113,7 +122,10 @@ pub async fn detections(conn: &mut Conn, since: DateTime<Utc>) -> Result<Vec<Reg
     for row in rows {
         outcomes.insert(
             (row.try_get("rule")?, row.try_get("source")?),
-            (count(row.try_get("assessed")?), count(row.try_get("wrong")?)),
+            (
+                count(row.try_get("assessed")?),
+                count(row.try_get("wrong")?),
+            ),
         );
     }
     let rows = sqlx::query(
@@ -125,8 +137,10 @@ pub async fn detections(conn: &mut Conn, since: DateTime<Utc>) -> Result<Vec<Reg
     rows.iter()
         .map(|row| {
             let (rule, source): (String, String) = (row.try_get("rule")?, row.try_get("source")?);
-            let (assessed, false_positives) =
-                outcomes.get(&(rule.clone(), source.clone())).copied().unwrap_or((0, 0));
+            let (assessed, false_positives) = outcomes
+                .get(&(rule.clone(), source.clone()))
+                .copied()
+                .unwrap_or((0, 0));
             Ok(RegisteredDetection {
                 rule: parse("a detection rule", &rule)?,
                 source: parse("a source", &source)?,
@@ -145,7 +159,10 @@ pub async fn detections(conn: &mut Conn, since: DateTime<Utc>) -> Result<Vec<Reg
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn signals(conn: &mut Conn, since: DateTime<Utc>) -> Result<Vec<VerifiedSignal>, StoreError> {
+pub async fn signals(
+    conn: &mut Conn,
+    since: DateTime<Utc>,
+) -> Result<Vec<VerifiedSignal>, StoreError> {
     let rows = sqlx::query(
         "SELECT source, upstream, systems, observed_at FROM signal
          WHERE observed_ms >= ? ORDER BY observed_ms DESC, id DESC LIMIT 100000",
@@ -171,7 +188,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn register_agent(&mut self, agent: &AgentId, secret: &SecretHash) -> Result<(), StoreError> {
+    pub async fn register_agent(
+        &mut self,
+        agent: &AgentId,
+        secret: &SecretHash,
+    ) -> Result<(), StoreError> {
         sqlx::query("INSERT INTO agent (id, secret_hash) VALUES (?, ?)")
             .bind(agent.as_str())
             .bind(secret.as_bytes().as_slice())

@@ -1,6 +1,16 @@
 //! The backend as people, agents and auditors meet it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails where it stands"
+)]
+
+mod input;
+mod interface;
 mod path;
-mod refusals;
 mod person;
+mod recovery;
+mod refusals;
 mod world;

@@ -7,21 +7,23 @@ use countersign_core::assessment::Outcome;
 use countersign_core::briefing::{Briefing, Narrowing};
 use countersign_core::canonical;
 use countersign_core::decision::{
-    Attempt, EnvelopeSubjects, ItemChoice, Judgement, Offer, OperationChoice, OperationSubjects, for_envelope, for_item,
-    for_operation,
+    Attempt, EnvelopeSubjects, ItemChoice, Judgement, Offer, OperationChoice, OperationSubjects,
+    for_envelope, for_item, for_operation,
 };
 use countersign_core::envelope::Envelope;
 use countersign_core::genesis::DeploymentId;
 use countersign_core::identifier::{ApproverId, Digest, OperationId, ProposalId};
 use countersign_core::log::Checkpoint;
 use countersign_core::statement::{
-    DECISION_NAMESPACE, DecisionKind, RiskLevel, SESSION_NAMESPACE, SessionPredicate, SessionStatement, Statement,
-    challenge, commitment,
+    DECISION_NAMESPACE, DecisionKind, RiskLevel, SESSION_NAMESPACE, SessionPredicate,
+    SessionStatement, Statement, challenge, commitment,
 };
 use countersign_core::webauthn::{Assertion, Bytes};
 use countersign_hardware_key::{HardwareKey as _, SignRequest};
 use countersign_wire::client::{Client, ClientError};
-use countersign_wire::decision::{About, BeginDecision, DecisionAccepted, RationalePayload, SubmitDecision};
+use countersign_wire::decision::{
+    About, BeginDecision, DecisionAccepted, RationalePayload, SubmitDecision,
+};
 use countersign_wire::session::{BeginSession, OpenSession};
 use ed25519_dalek::VerifyingKey;
 
@@ -41,7 +43,13 @@ pub struct Person<'w> {
 impl<'w> Person<'w> {
     pub async fn sign_in(world: &'w World, name: &str) -> Result<Self, ClientError> {
         let id: ApproverId = name.parse().unwrap();
-        let nonce = world.client.begin_session(&BeginSession { approver: id.clone() }).await?.nonce;
+        let nonce = world
+            .client
+            .begin_session(&BeginSession {
+                approver: id.clone(),
+            })
+            .await?
+            .nonce;
         let credential = world.genesis.approver(&id).unwrap().credential.id.clone();
         let bytes = canonical::to_bytes(&SessionStatement::new(SessionPredicate {
             audience: audience(world),
@@ -51,16 +59,33 @@ impl<'w> Person<'w> {
             nonce,
         }))
         .unwrap();
-        let mut person = Self { world, id, client: world.client.clone(), key: name.to_owned() };
+        let mut person = Self {
+            world,
+            id,
+            client: world.client.clone(),
+            key: name.to_owned(),
+        };
         let assertion = person.sign(SESSION_NAMESPACE, &bytes).await;
-        let session = world.client.open_session(&OpenSession { statement: Bytes(bytes), assertion }).await?;
+        let session = world
+            .client
+            .open_session(&OpenSession {
+                statement: Bytes(bytes),
+                assertion,
+            })
+            .await?;
         assert_eq!(session.name, format!("{name} the person"));
         person.client = world.client.with_bearer(&session.token)?;
         Ok(person)
     }
 
     pub fn credential(&self) -> Bytes {
-        self.world.genesis.approver(&self.id).unwrap().credential.id.clone()
+        self.world
+            .genesis
+            .approver(&self.id)
+            .unwrap()
+            .credential
+            .id
+            .clone()
     }
 
     /// Has the key sign `bytes` in `namespace`.
@@ -72,16 +97,28 @@ impl<'w> Person<'w> {
             challenge: challenge(namespace, bytes),
             timeout: Duration::from_secs(30),
         };
-        tokio::task::spawn_blocking(move || key.sign(&request, &Willing(PIN))).await.unwrap().unwrap()
+        tokio::task::spawn_blocking(move || key.sign(&request, &Willing(PIN)))
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub async fn nonce(&self, about: &About, kind: DecisionKind) -> Bytes {
-        self.client.begin_decision(&BeginDecision { about: about.clone(), kind }).await.unwrap().nonce
+        self.client
+            .begin_decision(&BeginDecision {
+                about: about.clone(),
+                kind,
+            })
+            .await
+            .unwrap()
+            .nonce
     }
 
     pub async fn attempt(&self, nonce: Bytes, not_after: chrono::DateTime<chrono::Utc>) -> Attempt {
         let note = String::from_utf8(self.client.checkpoint().await.unwrap()).unwrap();
-        let key = VerifyingKey::from_bytes(&self.world.genesis.log_key.0.clone().try_into().unwrap()).unwrap();
+        let key =
+            VerifyingKey::from_bytes(&self.world.genesis.log_key.0.clone().try_into().unwrap())
+                .unwrap();
         let checkpoint = Checkpoint::verify(&note, &audience(self.world), &key).unwrap();
         Attempt {
             audience: audience(self.world),
@@ -107,9 +144,21 @@ impl<'w> Person<'w> {
         };
         let nonce = self.nonce(&About::Item(id.clone()), kind).await;
         let attempt = self.attempt(nonce, briefing.expires_at).await;
-        let acknowledged =
-            briefing.assessment.findings.iter().filter(|f| f.outcome != Outcome::Pass).map(|f| f.clause).collect();
-        for_item(&briefing, digest, choice, &judgement(acknowledged), &attempt).unwrap()
+        let acknowledged = briefing
+            .assessment
+            .findings
+            .iter()
+            .filter(|f| f.outcome != Outcome::Pass)
+            .map(|f| f.clause)
+            .collect();
+        for_item(
+            &briefing,
+            digest,
+            choice,
+            &judgement(acknowledged),
+            &attempt,
+        )
+        .unwrap()
     }
 
     /// Signs a statement as it is.
@@ -120,22 +169,45 @@ impl<'w> Person<'w> {
 
     pub async fn signed_bytes(&self, about: About, bytes: Vec<u8>) -> SubmitDecision {
         let assertion = self.sign(DECISION_NAMESPACE, &bytes).await;
-        SubmitDecision { about, statement: Bytes(bytes), assertion, rationale: rationale() }
+        SubmitDecision {
+            about,
+            statement: Bytes(bytes),
+            assertion,
+            rationale: rationale(),
+        }
     }
 
-    pub async fn decide(&self, id: &ProposalId, choice: &ItemChoice) -> Result<DecisionAccepted, ClientError> {
+    pub async fn decide(
+        &self,
+        id: &ProposalId,
+        choice: &ItemChoice,
+    ) -> Result<DecisionAccepted, ClientError> {
         let statement = self.statement(id, choice).await;
         let submit = self.signed(About::Item(id.clone()), &statement).await;
         self.client.submit_decision(&submit).await
     }
 
     pub async fn approve(&self, id: &ProposalId) -> Result<DecisionAccepted, ClientError> {
-        self.decide(id, &ItemChoice::Approve { narrowing: None }).await
+        self.decide(id, &ItemChoice::Approve { narrowing: None })
+            .await
     }
 
-    pub async fn approve_only(&self, id: &ProposalId, systems: &[&str]) -> Result<DecisionAccepted, ClientError> {
-        let targets = systems.iter().map(|system| system.parse().unwrap()).collect();
-        self.decide(id, &ItemChoice::Approve { narrowing: Some(Narrowing { targets }) }).await
+    pub async fn approve_only(
+        &self,
+        id: &ProposalId,
+        systems: &[&str],
+    ) -> Result<DecisionAccepted, ClientError> {
+        let targets = systems
+            .iter()
+            .map(|system| system.parse().unwrap())
+            .collect();
+        self.decide(
+            id,
+            &ItemChoice::Approve {
+                narrowing: Some(Narrowing { targets }),
+            },
+        )
+        .await
     }
 
     pub async fn reject(&self, id: &ProposalId) -> Result<DecisionAccepted, ClientError> {
@@ -143,11 +215,20 @@ impl<'w> Person<'w> {
     }
 
     pub async fn authorise(&self, digest: &Digest) -> Result<DecisionAccepted, ClientError> {
-        let summary =
-            self.client.envelopes().await.unwrap().into_iter().find(|envelope| envelope.digest == *digest).unwrap();
-        let envelope: Envelope = serde_json::from_slice(&self.client.envelope(digest).await.unwrap()).unwrap();
+        let summary = self
+            .client
+            .envelopes()
+            .await
+            .unwrap()
+            .into_iter()
+            .find(|envelope| envelope.digest == *digest)
+            .unwrap();
+        let envelope: Envelope =
+            serde_json::from_slice(&self.client.envelope(digest).await.unwrap()).unwrap();
         let before: Option<Envelope> = match summary.before {
-            Some(before) => Some(serde_json::from_slice(&self.client.envelope(&before).await.unwrap()).unwrap()),
+            Some(before) => {
+                Some(serde_json::from_slice(&self.client.envelope(&before).await.unwrap()).unwrap())
+            }
             None => None,
         };
         let subjects = EnvelopeSubjects::new(before.as_ref(), &envelope).unwrap();
@@ -172,14 +253,21 @@ impl<'w> Person<'w> {
         };
         let about = About::Operation(id.clone());
         let nonce = self.nonce(&about, kind).await;
-        let attempt = self.attempt(nonce, self.world.now() + chrono::TimeDelta::minutes(5)).await;
+        let attempt = self
+            .attempt(nonce, self.world.now() + chrono::TimeDelta::minutes(5))
+            .await;
         let subjects = OperationSubjects {
             operation: Digest::of(&operation.subjects.operation.0),
-            trip: operation.subjects.trip.as_ref().map(|trip| Digest::of(&trip.0)),
+            trip: operation
+                .subjects
+                .trip
+                .as_ref()
+                .map(|trip| Digest::of(&trip.0)),
             touched: serde_json::from_slice(&operation.subjects.touched.0).unwrap(),
             remaining: serde_json::from_slice(&operation.subjects.remaining.0).unwrap(),
         };
-        let statement = for_operation(choice, &subjects, &judgement(BTreeSet::new()), &attempt).unwrap();
+        let statement =
+            for_operation(choice, &subjects, &judgement(BTreeSet::new()), &attempt).unwrap();
         let submit = self.signed(about, &statement).await;
         self.client.submit_decision(&submit).await
     }
@@ -190,9 +278,16 @@ pub fn audience(world: &World) -> DeploymentId {
 }
 
 pub fn rationale() -> RationalePayload {
-    RationalePayload { salt: Bytes(SALT.to_vec()), text: RATIONALE.to_owned() }
+    RationalePayload {
+        salt: Bytes(SALT.to_vec()),
+        text: RATIONALE.to_owned(),
+    }
 }
 
 pub fn judgement(acknowledged: BTreeSet<countersign_core::assessment::Clause>) -> Judgement {
-    Judgement { risk_level: RiskLevel::Moderate, acknowledged, rationale: commitment(&SALT, RATIONALE) }
+    Judgement {
+        risk_level: RiskLevel::Moderate,
+        acknowledged,
+        rationale: commitment(&SALT, RATIONALE),
+    }
 }

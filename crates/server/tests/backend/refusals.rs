@@ -41,19 +41,34 @@ async fn check(person: &Person<'_>, id: &ProposalId, submit: &SubmitDecision, ex
 
     assert_eq!(code(person.client.submit_decision(submit).await), expected);
 
-    assert_eq!(world.agent.proposal(id).await.unwrap(), before, "{expected} changed the item");
-    assert_eq!(person.client.queue_item(id).await.unwrap().decisions, decisions, "{expected}");
+    assert_eq!(
+        world.agent.proposal(id).await.unwrap(),
+        before,
+        "{expected} changed the item"
+    );
+    assert_eq!(
+        person.client.queue_item(id).await.unwrap().decisions,
+        decisions,
+        "{expected}"
+    );
     let entries = world.log().await;
     assert_eq!(entries.len(), logged + 1, "{expected} is one entry");
     let entry = entries.last().unwrap();
     assert_eq!(entry.kind, EntryKind::DecisionRefused, "{expected}");
     assert_eq!(entry.body["code"], json!(expected));
     assert_eq!(entry.body["approver"], json!(person.id));
-    assert_eq!(entry.body["statement"], json!(Digest::of(&submit.statement.0)));
+    assert_eq!(
+        entry.body["statement"],
+        json!(Digest::of(&submit.statement.0))
+    );
 }
 
 /// A correctly signed statement that `change` made say something else.
-async fn changed(person: &Person<'_>, id: &ProposalId, change: impl FnOnce(&mut Statement)) -> SubmitDecision {
+async fn changed(
+    person: &Person<'_>,
+    id: &ProposalId,
+    change: impl FnOnce(&mut Statement),
+) -> SubmitDecision {
     let mut statement = person.statement(id, &APPROVE).await;
     change(&mut statement);
     person.signed(about(id), &statement).await
@@ -67,61 +82,122 @@ async fn every_wrong_decision_has_its_own_code() {
     let other = world.waiting("second").await;
 
     // For another item: the nonce was given for the first.
-    let mut submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
+    let mut submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
     submit.about = about(&other);
     check(&cat, &other, &submit, "nonce_of_another").await;
     // For another item: the subjects are those of the first.
     let mut statement = cat.statement(&id, &APPROVE).await;
     statement.predicate.nonce = cat.nonce(&about(&other), DecisionKind::Approve).await;
-    check(&cat, &other, &cat.signed(about(&other), &statement).await, "statement_mismatch").await;
+    check(
+        &cat,
+        &other,
+        &cat.signed(about(&other), &statement).await,
+        "statement_mismatch",
+    )
+    .await;
     // Of another kind than the nonce.
     let mut statement = cat.statement(&id, &ItemChoice::Reject).await;
     statement.predicate.nonce = cat.nonce(&about(&id), DecisionKind::Approve).await;
-    check(&cat, &id, &cat.signed(about(&id), &statement).await, "nonce_of_another").await;
+    check(
+        &cat,
+        &id,
+        &cat.signed(about(&id), &statement).await,
+        "nonce_of_another",
+    )
+    .await;
     // For another backend.
     let stranger = DeploymentId::of_log_key(&[9; 32]);
-    let submit = changed(&cat, &id, |statement| statement.predicate.audience = stranger).await;
+    let submit = changed(&cat, &id, |statement| {
+        statement.predicate.audience = stranger
+    })
+    .await;
     check(&cat, &id, &submit, "wrong_audience").await;
     // By a key that is not enrolled: the key of another person, with this one's credential id.
-    let mut submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
+    let mut submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
     submit.assertion.credential_id = ann.credential();
     check(&cat, &id, &submit, "credential_not_enrolled").await;
     let mut statement = cat.statement(&id, &APPROVE).await;
     statement.predicate.credential = ann.credential();
-    let as_ann = Person { world: &world, id: ann.id.clone(), client: cat.client.clone(), key: "ann".to_owned() };
+    let as_ann = Person {
+        world: &world,
+        id: ann.id.clone(),
+        client: cat.client.clone(),
+        key: "ann".to_owned(),
+    };
     let bytes = statement.to_bytes().unwrap();
-    check(&cat, &id, &as_ann.signed_bytes(about(&id), bytes).await, "credential_not_enrolled").await;
+    check(
+        &cat,
+        &id,
+        &as_ann.signed_bytes(about(&id), bytes).await,
+        "credential_not_enrolled",
+    )
+    .await;
     // By somebody who is not enrolled at all.
-    let submit = changed(&cat, &id, |statement| statement.predicate.approver = "eve".parse().unwrap()).await;
+    let submit = changed(&cat, &id, |statement| {
+        statement.predicate.approver = "eve".parse().unwrap()
+    })
+    .await;
     check(&cat, &id, &submit, "unknown_approver").await;
     // Without a PIN: the user-verified flag is off.
-    let mut submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
+    let mut submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
     submit.assertion.authenticator_data.0[32] &= !0b100;
     check(&cat, &id, &submit, "user_not_verified").await;
-    let mut submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
+    let mut submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
     submit.assertion.authenticator_data.0[32] &= !0b001;
     check(&cat, &id, &submit, "user_not_present").await;
     // A counter that a copy made up: the signature covers it.
-    let mut submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
+    let mut submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
     submit.assertion.authenticator_data.0[36] ^= 1;
     check(&cat, &id, &submit, "signature_invalid").await;
     // In another spelling.
     let mut bytes = cat.statement(&id, &APPROVE).await.to_bytes().unwrap();
     bytes.push(b'\n');
-    check(&cat, &id, &cat.signed_bytes(about(&id), bytes).await, "not_canonical").await;
-    check(&cat, &id, &cat.signed_bytes(about(&id), b"{}".to_vec()).await, "statement_malformed").await;
+    check(
+        &cat,
+        &id,
+        &cat.signed_bytes(about(&id), bytes).await,
+        "not_canonical",
+    )
+    .await;
+    check(
+        &cat,
+        &id,
+        &cat.signed_bytes(about(&id), b"{}".to_vec()).await,
+        "statement_malformed",
+    )
+    .await;
     // The session of another person.
-    let submit = ann.signed(about(&id), &ann.statement(&id, &APPROVE).await).await;
+    let submit = ann
+        .signed(about(&id), &ann.statement(&id, &APPROVE).await)
+        .await;
     check(&cat, &id, &submit, "another_approver").await;
     // Without the role.
-    let submit = ann.signed(about(&id), &ann.statement(&id, &APPROVE).await).await;
+    let submit = ann
+        .signed(about(&id), &ann.statement(&id, &APPROVE).await)
+        .await;
     check(&ann, &id, &submit, "not_eligible").await;
     // Another clock.
-    let submit = changed(&cat, &id, |s| s.predicate.decided_at -= TimeDelta::minutes(2)).await;
+    let submit = changed(&cat, &id, |s| {
+        s.predicate.decided_at -= TimeDelta::minutes(2)
+    })
+    .await;
     check(&cat, &id, &submit, "clock_skew").await;
     // Another log.
     let submit = changed(&cat, &id, |s| {
-        s.predicate.checkpoint = CheckpointReference { root: Digest::of(b"x"), ..s.predicate.checkpoint };
+        s.predicate.checkpoint = CheckpointReference {
+            root: Digest::of(b"x"),
+            ..s.predicate.checkpoint
+        };
     })
     .await;
     check(&cat, &id, &submit, "checkpoint_unknown").await;
@@ -131,7 +207,9 @@ async fn every_wrong_decision_has_its_own_code() {
     let submit = changed(&cat, &id, |s| s.predicate.not_after += TimeDelta::days(1)).await;
     check(&cat, &id, &submit, "statement_mismatch").await;
     let submit = changed(&cat, &id, |s| {
-        s.predicate.narrowing = Some(Narrowing { targets: BTreeSet::from(["ehr-1".parse().unwrap()]) });
+        s.predicate.narrowing = Some(Narrowing {
+            targets: BTreeSet::from(["ehr-1".parse().unwrap()]),
+        });
     })
     .await;
     check(&cat, &id, &submit, "statement_mismatch").await;
@@ -139,7 +217,9 @@ async fn every_wrong_decision_has_its_own_code() {
     let submit = changed(&cat, &id, |s| s.predicate.acknowledged.clear()).await;
     check(&cat, &id, &submit, "acknowledgement_missing").await;
     // Another rationale.
-    let mut submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
+    let mut submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
     submit.rationale.text = "Something else.".to_owned();
     check(&cat, &id, &submit, "rationale_mismatch").await;
     let submit = changed(&cat, &id, |s| {
@@ -147,7 +227,10 @@ async fn every_wrong_decision_has_its_own_code() {
     })
     .await;
     let submit = SubmitDecision {
-        rationale: countersign_wire::decision::RationalePayload { text: " ".to_owned(), ..submit.rationale },
+        rationale: countersign_wire::decision::RationalePayload {
+            text: " ".to_owned(),
+            ..submit.rationale
+        },
         ..submit
     };
     check(&cat, &id, &submit, "rationale_missing").await;
@@ -158,7 +241,9 @@ async fn every_wrong_decision_has_its_own_code() {
     let submit = changed(&cat, &id, |s| s.predicate.kind = DecisionKind::BreakGlass).await;
     check(&cat, &id, &submit, "kind_not_supported").await;
     // Too late for its nonce.
-    let submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
+    let submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
     world.clock.advance(TimeDelta::minutes(6));
     check(&cat, &id, &submit, "nonce_expired").await;
 
@@ -182,7 +267,10 @@ async fn one_changed_byte_anywhere_in_the_statement_is_refused() {
         codes.insert(code(cat.client.submit_decision(&submit).await));
     }
     assert!(codes.contains("signature_invalid"), "{codes:?}");
-    assert_eq!(world.agent.proposal(&id).await.unwrap().state, ItemState::Waiting);
+    assert_eq!(
+        world.agent.proposal(&id).await.unwrap().state,
+        ItemState::Waiting
+    );
     cat.client.submit_decision(&submit).await.unwrap();
 }
 
@@ -190,7 +278,10 @@ async fn one_changed_byte_anywhere_in_the_statement_is_refused() {
 async fn a_decision_counts_once() {
     let world = World::ready().await;
     let id = {
-        let answer = world.propose(&world.proposal("two", &["ehr-1"])).await.unwrap();
+        let answer = world
+            .propose(&world.proposal("two", &["ehr-1"]))
+            .await
+            .unwrap();
         answer.id.unwrap()
     };
     let ann = world.person("ann").await;
@@ -199,19 +290,31 @@ async fn a_decision_counts_once() {
     assert!(!ann.client.submit_decision(&submit).await.unwrap().complete);
     check(&ann, &id, &submit, "nonce_used").await;
     // Signed again, properly.
-    let submit = ann.signed(about(&id), &ann.statement(&id, &APPROVE).await).await;
+    let submit = ann
+        .signed(about(&id), &ann.statement(&id, &APPROVE).await)
+        .await;
     check(&ann, &id, &submit, "already_decided").await;
     // An earlier signature of the same key, under a later one.
-    let early = ann.signed(about(&id), &ann.statement(&id, &ItemChoice::Reject).await).await;
+    let early = ann
+        .signed(about(&id), &ann.statement(&id, &ItemChoice::Reject).await)
+        .await;
     let other = world.waiting("other").await;
     let late = ann.statement(&other, &ItemChoice::Reject).await;
-    ann.client.submit_decision(&ann.signed(about(&other), &late).await).await.unwrap();
+    ann.client
+        .submit_decision(&ann.signed(about(&other), &late).await)
+        .await
+        .unwrap();
     check(&ann, &id, &early, "counter_not_advanced").await;
     // One eligible rejection closes it, whoever approved.
     let ben = world.person("ben").await;
     assert!(ben.reject(&id).await.unwrap().complete);
-    assert_eq!(world.agent.proposal(&id).await.unwrap().state, ItemState::Rejected);
-    let submit = ben.signed(about(&id), &ben.statement(&id, &APPROVE).await).await;
+    assert_eq!(
+        world.agent.proposal(&id).await.unwrap().state,
+        ItemState::Rejected
+    );
+    let submit = ben
+        .signed(about(&id), &ben.statement(&id, &APPROVE).await)
+        .await;
     check(&ben, &id, &submit, "item_closed").await;
 }
 
@@ -223,29 +326,53 @@ async fn nobody_decides_late_or_about_their_own_proposal() {
     let statement = cat.statement(&id, &APPROVE).await;
     let submit = cat.signed(about(&id), &statement).await;
     world.clock.advance(TimeDelta::minutes(61));
-    let late = cat.client.begin_decision(&BeginDecision { about: about(&id), kind: DecisionKind::Approve }).await;
+    let late = cat
+        .client
+        .begin_decision(&BeginDecision {
+            about: about(&id),
+            kind: DecisionKind::Approve,
+        })
+        .await;
     let mut again = statement.clone();
     again.predicate.nonce = late.unwrap().nonce;
     again.predicate.decided_at = statement.predicate.not_after - TimeDelta::seconds(1);
-    let result = code(cat.client.submit_decision(&cat.signed(about(&id), &again).await).await);
+    let result = code(
+        cat.client
+            .submit_decision(&cat.signed(about(&id), &again).await)
+            .await,
+    );
     assert_eq!(result, "item_expired");
-    assert_eq!(code(cat.client.submit_decision(&submit).await), "nonce_expired");
+    assert_eq!(
+        code(cat.client.submit_decision(&submit).await),
+        "nonce_expired"
+    );
     for _ in 0..100 {
         if world.agent.proposal(&id).await.unwrap().state == ItemState::Expired {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert_eq!(world.agent.proposal(&id).await.unwrap().state, ItemState::Expired);
+    assert_eq!(
+        world.agent.proposal(&id).await.unwrap().state,
+        ItemState::Expired
+    );
 
     // An agent of the approver's own name.
     let agent = world.register_agent("cat").await;
     let mut proposal = world.proposal("own", &["pay-1"]);
     proposal["agent"] = json!("cat");
-    let answer = agent.propose(proposal.to_string().as_bytes()).await.unwrap();
+    let answer = agent
+        .propose(proposal.to_string().as_bytes())
+        .await
+        .unwrap();
     let id = answer.id.unwrap();
-    let submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
-    assert_eq!(code(cat.client.submit_decision(&submit).await), "own_proposal");
+    let submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
+    assert_eq!(
+        code(cat.client.submit_decision(&submit).await),
+        "own_proposal"
+    );
     assert_eq!(agent.proposal(&id).await.unwrap().state, ItemState::Waiting);
     let dan = world.person("dan").await;
     assert!(dan.reject(&id).await.unwrap().complete);
@@ -256,25 +383,56 @@ async fn the_operators_token_and_a_session_decide_nothing() {
     let world = World::ready().await;
     let cat = world.person("cat").await;
     let id = world.waiting("who").await;
-    let submit = cat.signed(about(&id), &cat.statement(&id, &APPROVE).await).await;
-    assert_eq!(code(world.operator.submit_decision(&submit).await), "forbidden");
-    assert_eq!(code(world.agent.submit_decision(&submit).await), "forbidden");
-    assert_eq!(code(world.client.submit_decision(&submit).await), "unauthenticated");
-    assert_eq!(cat.client.import_envelope(b"{}").await.unwrap_err().code(), "forbidden");
-    assert_eq!(world.operator.briefing(&id).await.unwrap_err().code(), "forbidden");
+    let submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
+    assert_eq!(
+        code(world.operator.submit_decision(&submit).await),
+        "forbidden"
+    );
+    assert_eq!(
+        code(world.agent.submit_decision(&submit).await),
+        "forbidden"
+    );
+    assert_eq!(
+        code(world.client.submit_decision(&submit).await),
+        "unauthenticated"
+    );
+    assert_eq!(
+        cat.client.import_envelope(b"{}").await.unwrap_err().code(),
+        "forbidden"
+    );
+    assert_eq!(
+        world.operator.briefing(&id).await.unwrap_err().code(),
+        "forbidden"
+    );
     let stranger = world.client.with_bearer("css_nobody").unwrap();
-    assert_eq!(stranger.briefing(&id).await.unwrap_err().code(), "unauthenticated");
+    assert_eq!(
+        stranger.briefing(&id).await.unwrap_err().code(),
+        "unauthenticated"
+    );
     cat.client.close_session().await.unwrap();
-    assert_eq!(cat.client.briefing(&id).await.unwrap_err().code(), "unauthenticated");
+    assert_eq!(
+        cat.client.briefing(&id).await.unwrap_err().code(),
+        "unauthenticated"
+    );
     let dan = world.person("dan").await;
     world.clock.advance(TimeDelta::hours(13));
-    assert_eq!(dan.client.briefing(&id).await.unwrap_err().code(), "session_expired");
+    assert_eq!(
+        dan.client.briefing(&id).await.unwrap_err().code(),
+        "session_expired"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_in_is_refused_like_deciding() {
     let world = World::new().await;
-    let unknown = world.client.begin_session(&BeginSession { approver: "eve".parse().unwrap() }).await;
+    let unknown = world
+        .client
+        .begin_session(&BeginSession {
+            approver: "eve".parse().unwrap(),
+        })
+        .await;
     assert_eq!(unknown.unwrap_err().code(), "unknown_approver");
     // A decision is no sign-in, whatever its bytes.
     let open = OpenSession {
@@ -286,8 +444,19 @@ async fn signing_in_is_refused_like_deciding() {
             signature: Bytes(vec![]),
         },
     };
-    assert_eq!(world.client.open_session(&open).await.unwrap_err().code(), "statement_malformed");
+    assert_eq!(
+        world.client.open_session(&open).await.unwrap_err().code(),
+        "statement_malformed"
+    );
     // Another person's key.
     let cat = Person::sign_in(&world, "cat").await.unwrap();
-    assert_eq!(cat.client.queue_page(countersign_wire::client::QueueState::Open, None).await.unwrap().items.len(), 0);
+    assert_eq!(
+        cat.client
+            .queue_page(countersign_wire::client::QueueState::Open, None)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        0
+    );
 }

@@ -36,7 +36,10 @@ pub const OPERATOR: &str = "operator-0123456789abcdef0123456789abcdef";
 /// The people: id and roles. `soc-agent-owner` also owns an agent of the same name.
 pub const PEOPLE: [(&str, &[&str]); 4] = [
     ("ann", &["administrator", "governance-board", "soc-lead"]),
-    ("ben", &["administrator", "governance-board", "ot-safety-officer"]),
+    (
+        "ben",
+        &["administrator", "governance-board", "ot-safety-officer"],
+    ),
     ("cat", &["on-call-engineer"]),
     ("dan", &["on-call-engineer"]),
 ];
@@ -81,8 +84,8 @@ pub struct World {
     pub operator: Client,
     pub client: Client,
     pub agent: Client,
+    agent_secret: String,
     pub genesis: Genesis,
-    health: String,
 }
 
 impl World {
@@ -94,10 +97,17 @@ impl World {
         for system in ["web-1", "web-2", "web-3", "pay-1", "drill-1", "ehr-1"] {
             std::fs::write(systems.join(system), "old").unwrap();
         }
-        let names: Vec<&str> = PEOPLE.iter().map(|(id, _)| *id).chain(["stranger"]).collect();
+        let names: Vec<&str> = PEOPLE
+            .iter()
+            .map(|(id, _)| *id)
+            .chain(["stranger"])
+            .collect();
         let keys = {
             let folder = folder.path().join("keys");
-            tokio::task::spawn_blocking(move || KeyRing::create(&folder, &names, PIN)).await.unwrap().unwrap()
+            tokio::task::spawn_blocking(move || KeyRing::create(&folder, &names, PIN))
+                .await
+                .unwrap()
+                .unwrap()
         };
         let health = serve_health(systems.clone()).await;
         let config = config(&systems, &health);
@@ -108,11 +118,29 @@ impl World {
         let operator = client.with_bearer(OPERATOR).unwrap();
         enrol(&operator, &keys).await;
         let genesis = serde_json::from_slice(&client.genesis().await.unwrap()).unwrap();
-        let mut world =
-            Self { folder, running: Some(running), clock, keys, config, agent: client.clone(), operator, client, genesis, health };
-        world.operator.import_topology(world.topology().as_bytes()).await.unwrap();
-        world.agent = world.register_agent("soc-agent").await;
-        let source = RegisterSource { source: "scanner".parse().unwrap(), upstream: "vendor".parse().unwrap() };
+        let mut world = Self {
+            folder,
+            running: Some(running),
+            clock,
+            keys,
+            config,
+            agent: client.clone(),
+            agent_secret: String::new(),
+            operator,
+            client,
+            genesis,
+        };
+        world
+            .operator
+            .import_topology(world.topology().as_bytes())
+            .await
+            .unwrap();
+        world.agent_secret = world.secret_of("soc-agent").await;
+        world.agent = world.client.with_bearer(&world.agent_secret).unwrap();
+        let source = RegisterSource {
+            source: "scanner".parse().unwrap(),
+            upstream: "vendor".parse().unwrap(),
+        };
         world.operator.register_source(&source).await.unwrap();
         world
             .operator
@@ -144,14 +172,29 @@ impl World {
     }
 
     pub async fn register_agent(&self, name: &str) -> Client {
-        let register = RegisterAgent { agent: name.parse().unwrap() };
-        let secret = self.operator.register_agent(&register).await.unwrap().secret;
-        self.client.with_bearer(&secret).unwrap()
+        self.client
+            .with_bearer(&self.secret_of(name).await)
+            .unwrap()
+    }
+
+    async fn secret_of(&self, name: &str) -> String {
+        let register = RegisterAgent {
+            agent: name.parse().unwrap(),
+        };
+        self.operator
+            .register_agent(&register)
+            .await
+            .unwrap()
+            .secret
     }
 
     /// The board authorises the envelope.
     pub async fn authorise(&self) -> Digest {
-        let imported = self.operator.import_envelope(self.envelope(1).as_bytes()).await.unwrap();
+        let imported = self
+            .operator
+            .import_envelope(self.envelope(1).as_bytes())
+            .await
+            .unwrap();
         for (signed, name) in [(1, "ann"), (2, "ben")] {
             let person = self.person(name).await;
             let accepted = person.authorise(&imported.digest).await.unwrap();
@@ -235,7 +278,10 @@ impl World {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("{id} never became {state:?}: {:#?}", self.operator.operation(id).await);
+        panic!(
+            "{id} never became {state:?}: {:#?}",
+            self.operator.operation(id).await
+        );
     }
 
     pub fn system(&self, name: &str) -> String {
@@ -248,7 +294,8 @@ impl World {
 
     /// What the executor was called for, in order.
     pub fn calls(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.folder.path().join("systems/calls")).unwrap_or_default();
+        let text =
+            std::fs::read_to_string(self.folder.path().join("systems/calls")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
@@ -284,6 +331,7 @@ impl World {
         let url = format!("http://{}", running.address);
         let client = Client::new(&url).unwrap();
         self.operator = client.with_bearer(OPERATOR).unwrap();
+        self.agent = client.with_bearer(&self.agent_secret).unwrap();
         self.client = client;
         self.running = Some(running);
     }
@@ -291,14 +339,14 @@ impl World {
     pub fn url(&self) -> String {
         format!("http://{}", self.running.as_ref().unwrap().address)
     }
-
-    pub fn health_base(&self) -> &str {
-        &self.health
-    }
 }
 
 pub fn word<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
+    serde_json::to_value(value)
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 pub fn patch() -> Value {
@@ -320,7 +368,9 @@ fn config(systems: &Path, health: &str) -> Config {
             irreversible: false,
             environment: BTreeMap::from([("DIR".to_owned(), systems.display().to_string())]),
         }],
-        health: Some(HealthConfig { base: format!("{health}/systems/{{system}}") }),
+        health: Some(HealthConfig {
+            base: format!("{health}/systems/{{system}}"),
+        }),
     }
 }
 
@@ -338,13 +388,18 @@ pub async fn start(folder: &Path, config: Config, clock: Clock) -> Running {
 
 /// Healthy unless the file says broken.
 async fn serve_health(systems: PathBuf) -> String {
-    async fn health(State(systems): State<PathBuf>, UrlPath(system): UrlPath<String>) -> StatusCode {
+    async fn health(
+        State(systems): State<PathBuf>,
+        UrlPath(system): UrlPath<String>,
+    ) -> StatusCode {
         match std::fs::read_to_string(systems.join(system)) {
             Ok(state) if state != "broken" => StatusCode::OK,
             Ok(_) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
-    let router = Router::new().route("/systems/{system}/healthz", get(health)).with_state(systems);
+    let router = Router::new()
+        .route("/systems/{system}/healthz", get(health))
+        .with_state(systems);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -360,7 +415,13 @@ pub fn attestation(keys: &KeyRing) -> AttestationRoot {
 }
 
 /// One registration of a genesis, with the key's answer.
-pub async fn register(operator: &Client, keys: &KeyRing, id: &str, key: &str, roles: &[&str]) -> Result<(), ClientError> {
+pub async fn register(
+    operator: &Client,
+    keys: &KeyRing,
+    id: &str,
+    key: &str,
+    roles: &[&str],
+) -> Result<(), ClientError> {
     let approver: ApproverId = id.parse().unwrap();
     let options = operator
         .begin_registration(&BeginRegistration {
@@ -378,7 +439,10 @@ pub async fn register(operator: &Client, keys: &KeyRing, id: &str, key: &str, ro
         user_display_name: id.to_owned(),
         timeout: Duration::from_secs(30),
     };
-    let registration = tokio::task::spawn_blocking(move || key.register(&request, &Willing(PIN))).await.unwrap().unwrap();
+    let registration = tokio::task::spawn_blocking(move || key.register(&request, &Willing(PIN)))
+        .await
+        .unwrap()
+        .unwrap();
     operator.finish_registration(&approver, &registration).await
 }
 
