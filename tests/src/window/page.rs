@@ -197,6 +197,14 @@ impl Window {
             if !element.is_enabled().await? {
                 return Ok(None);
             }
+            // Into the middle, as a person scrolls: what sticks to an edge may lie over it there.
+            let argument = serde_json::to_value(&element)?;
+            self.client
+                .execute(
+                    "arguments[0].scrollIntoView({ block: 'center' })",
+                    vec![argument],
+                )
+                .await?;
             element.click().await?;
             Ok(Some(()))
         })
