@@ -139,7 +139,7 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
             .collect();
         return Found::fail(format!(
             "{} ({tier}, per {})",
-            messages.join(", "),
+            messages.join("; and "),
             radius.per
         ))
         .against(measured, limit);
