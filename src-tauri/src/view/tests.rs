@@ -231,7 +231,8 @@ fn who_may_approve_and_who_may_not() {
     for (who, approvals, witness, approve, reject) in [
         ("sam", &[][..], &consistent, true, true),
         ("olu", &[], &consistent, true, true),
-        ("ana", &[], &consistent, false, false),
+        // On call: a tier names the role, so it may stop what it may not approve.
+        ("ana", &[], &consistent, false, true),
         ("nobody-enrolled", &[], &consistent, false, false),
         ("", &[], &consistent, false, false),
         ("sam", &["sam"], &consistent, false, true),
