@@ -2,7 +2,7 @@
 //! object on standard output. It carries actions out on the [`crate::systems`] server.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use anyhow::{Context as _, bail};
 use countersign_core::proposal::{Action, CredentialRotateParameters, PatchParameters};
@@ -37,11 +37,10 @@ enum Verb {
 /// # Errors
 /// Where the request is malformed or a system does not answer; the text goes to standard error.
 pub async fn run(systems: &str) -> anyhow::Result<()> {
-    let mut requests = serde_json::Deserializer::from_reader(std::io::stdin().lock()).into_iter();
-    let request: Request = requests
-        .next()
-        .context("there is no request on standard input")?
-        .context("the request on standard input is malformed")?;
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    let request: Request =
+        serde_json::from_str(&text).context("the request on standard input is malformed")?;
     let answer = serve(systems, request).await?;
     let mut out = std::io::stdout();
     serde_json::to_writer(&mut out, &answer)?;

@@ -75,6 +75,8 @@ pub struct Window {
     album: Album,
     /// Whether the next PIN is to be a wrong one, to see what that looks like.
     wrong_pin: bool,
+    /// Whether anything was signed in it.
+    signed: bool,
     /// Whether the next item is opened by keyboard.
     by_keyboard: bool,
 }
@@ -99,6 +101,7 @@ impl Window {
             driver,
             album: Album::new(shots)?,
             wrong_pin: false,
+            signed: false,
             by_keyboard: false,
         };
         window.wait_for("frame").await?;
