@@ -1,7 +1,7 @@
 //! The console's real window, driven as a person drives it: by mouse and keyboard, through WebDriver.
 //!
 //! Nothing sleeps to let something happen: every step waits for what it needs to see, for at most
-//! [`LIMIT`], and where that does not come, the error holds the page's words and a screenshot.
+//! `LIMIT`, and where that does not come, the error holds the page's words and a screenshot.
 
 mod album;
 mod driver;
