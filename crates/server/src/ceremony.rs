@@ -3,7 +3,7 @@
 //! `webauthn-rs` applies its policy for attested keys (attestation list, user verification, counter,
 //! backup flags). It makes up its own challenges, but a decision's challenge is the statement itself
 //! (DESIGN §6.3); so the challenge is put into the serialised state of the ceremony, here and nowhere
-//! else ([`with_challenge`]).
+//! else (`with_challenge`).
 
 use std::collections::BTreeMap;
 
