@@ -243,11 +243,11 @@ impl Executor {
         let mut text =
             serde_json::to_vec(input).map_err(|error| ExecutorError::Failed(error.to_string()))?;
         text.push(b'\n');
-        let mut child = self.spawn()?;
+        let mut child = Spawned(self.spawn()?);
         let timeout = Duration::from_secs(u64::from(self.config.timeout.seconds()));
-        let ended = tokio::time::timeout(timeout, talk(&mut child, &text)).await;
+        let ended = tokio::time::timeout(timeout, talk(&mut child.0, &text)).await;
         let Ok(ended) = ended else {
-            kill_group(&mut child).await;
+            child.end().await;
             return Err(ExecutorError::Unknown(format!(
                 "the executor did not answer within {}",
                 self.config.timeout
@@ -260,7 +260,7 @@ impl Executor {
         } = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                kill_group(&mut child).await;
+                child.end().await;
                 return Err(ExecutorError::Unknown(format!(
                     "the executor could not be heard: {error}"
                 )));
@@ -359,19 +359,35 @@ async fn talk(child: &mut Child, input: &[u8]) -> std::io::Result<Ended> {
     })
 }
 
-/// Ends the program and everything it started.
-async fn kill_group(child: &mut Child) {
-    #[cfg(unix)]
-    if let Some(group) = child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(rustix::process::Pid::from_raw)
-    {
-        // The group may be gone already.
-        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+/// A program under way, which ends with everything it started when nobody waits for it any more.
+struct Spawned(Child);
+
+impl Spawned {
+    async fn end(&mut self) {
+        self.kill_group();
+        if let Err(error) = self.0.kill().await {
+            tracing::warn!(%error, "an executor could not be ended");
+        }
     }
-    if let Err(error) = child.kill().await {
-        tracing::warn!(%error, "an executor could not be ended");
+
+    fn kill_group(&self) {
+        // None once it was waited for: its number may be another's by then.
+        #[cfg(unix)]
+        if let Some(group) = self
+            .0
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw)
+        {
+            // The group may be gone already.
+            let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        self.kill_group();
     }
 }
 

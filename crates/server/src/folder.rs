@@ -47,7 +47,7 @@ pub enum FolderError {
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -66,7 +66,7 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
-                _lock: lock,
+                lock,
             }),
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(FolderError::File { path: file, error }),
@@ -121,6 +121,15 @@ impl Folder {
             Err(error) => return Err(FolderError::File { path, error }),
         }
         checked_token(&token)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing would leave it locked for as long as a child between fork and exec has it open.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the data folder could not be unlocked");
+        }
     }
 }
 

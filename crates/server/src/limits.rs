@@ -29,12 +29,17 @@ pub const OPEN_ITEMS_PER_AGENT_MAX: i64 = 500;
 pub const PAGE_MAX: u32 = 200;
 /// Items or operations on a page when nothing is asked for.
 pub const PAGE_DEFAULT: u32 = 50;
-/// Nonces of one approver that may be open at once.
-pub const NONCES_PER_APPROVER_MAX: i64 = 64;
+/// Nonces for deciding that one approver may have open at once.
+pub const DECISION_NONCES_MAX: i64 = 64;
+/// Nonces for signing in that may be open for one approver at once: strangers ask for them as well,
+/// and must not keep anybody out, so that the rate of [`UNAUTHENTICATED_PER_SECOND`] binds first.
+pub const SESSION_NONCES_MAX: i64 = 20_000;
 
 /// How long a nonce may be used (DESIGN §6.2).
 pub const NONCE_LIFE: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
-/// How long a used or expired nonce is remembered, so that its refusal can say which it is.
+/// How long an unused nonce is remembered after it expired, so that its refusal can say so.
+pub const UNUSED_NONCE_MEMORY: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+/// How long a used nonce is remembered after it expired.
 pub const NONCE_MEMORY: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 /// How long a session lasts.
 pub const SESSION_LIFE: chrono::TimeDelta = chrono::TimeDelta::hours(12);

@@ -105,9 +105,9 @@ async fn try_tidy(
 ) -> Result<(), Refusal> {
     let now = backend.clock.now();
     let mut tx = backend.change().await?;
-    if let Some(before) = now.checked_sub_signed(limits::NONCE_MEMORY) {
-        tx.forget_nonces(before).await?;
-    }
+    let ago = |span| now.checked_sub_signed(span).unwrap_or(now);
+    tx.forget_nonces(ago(limits::UNUSED_NONCE_MEMORY), ago(limits::NONCE_MEMORY))
+        .await?;
     tx.forget_sessions(now).await?;
     for (code, count) in counted {
         let body = json!({"code": code, "count": count, "until": now});

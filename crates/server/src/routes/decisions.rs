@@ -11,6 +11,7 @@ use crate::auth::Session;
 use crate::backend::Backend;
 use crate::body::Json;
 use crate::decide;
+use crate::limits;
 use crate::problem::{Refusal, codes};
 use crate::store::{documents, items, operations};
 
@@ -32,7 +33,9 @@ pub(super) async fn nonce(
         return Err(codes::NOT_FOUND.because("there is nothing of this name to decide about"));
     }
     let purpose = decide::purpose(&session.approver, &begin.about, begin.kind)?;
-    give_nonce(&backend, purpose).await.map(axum::Json)
+    give_nonce(&backend, purpose, limits::DECISION_NONCES_MAX)
+        .await
+        .map(axum::Json)
 }
 
 /// `POST /v1/decisions`.

@@ -34,25 +34,27 @@ pub(super) async fn nonce(
             codes::UNKNOWN_APPROVER.because(format!("`{}` is not enrolled here", begin.approver))
         );
     }
-    give_nonce(&backend, purpose(begin.approver))
-        .await
-        .map(axum::Json)
+    give_nonce(
+        &backend,
+        purpose(begin.approver),
+        limits::SESSION_NONCES_MAX,
+    )
+    .await
+    .map(axum::Json)
 }
 
-/// Gives a nonce for one attempt.
-pub(super) async fn give_nonce(backend: &Backend, purpose: Purpose) -> Result<Nonce, Refusal> {
+/// Gives a nonce for one attempt, of which `open_max` may be open.
+pub(super) async fn give_nonce(
+    backend: &Backend,
+    purpose: Purpose,
+    open_max: i64,
+) -> Result<Nonce, Refusal> {
     let nonce = secret::random().map_err(|error| codes::INTERNAL.because(error.to_string()))?;
     let mut tx = backend.change().await?;
     let now = backend.clock.now();
     let expires_at = now.checked_add_signed(limits::NONCE_LIFE).unwrap_or(now);
     if !tx
-        .give_nonce(
-            &nonce,
-            &purpose,
-            now,
-            expires_at,
-            limits::NONCES_PER_APPROVER_MAX,
-        )
+        .give_nonce(&nonce, &purpose, now, expires_at, open_max)
         .await?
     {
         return Err(codes::TOO_MANY_REQUESTS.because(

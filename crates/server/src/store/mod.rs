@@ -281,3 +281,90 @@ pub(crate) fn integer(number: u64) -> i64 {
 pub(crate) fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::log::EntryKind;
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::log::About;
+
+    async fn note(tx: &mut Tx, text: &str) -> u64 {
+        let at = "2026-11-22T16:00:00Z".parse().unwrap();
+        let body = json!({"text": text});
+        tx.note(at, EntryKind::LogRead, &About::nothing(), body)
+            .await
+            .unwrap()
+    }
+
+    /// A change that only the commit finds impossible.
+    async fn spoil(tx: &mut Tx) {
+        for query in [
+            "PRAGMA defer_foreign_keys = ON",
+            "INSERT INTO session (token_hash, approver, expires_ms) VALUES (x'00', 'nobody', 0)",
+        ] {
+            sqlx::query(query).execute(&mut **tx).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_and_its_entry_are_there_or_neither_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let sizes = store.sizes();
+        let told = Arc::new(AtomicBool::new(false));
+        let teller = || {
+            let told = Arc::clone(&told);
+            move || told.store(true, Ordering::SeqCst)
+        };
+
+        // Dropped: nothing of it, and the index is given again.
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(note(&mut tx, "dropped").await, 0);
+        tx.after_commit(teller());
+        drop(tx);
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(note(&mut tx, "kept").await, 0);
+        assert_eq!(note(&mut tx, "kept as well").await, 1);
+        assert!(!told.load(Ordering::SeqCst) && *sizes.borrow() == 0);
+        tx.after_commit(teller());
+        tx.commit().await.unwrap();
+        assert!(told.swap(false, Ordering::SeqCst) && *sizes.borrow() == 2);
+
+        // A commit that fails stops the writer, and readers go on.
+        let mut tx = store.begin().await.unwrap();
+        note(&mut tx, "lost").await;
+        spoil(&mut tx).await;
+        tx.after_commit(teller());
+        assert!(matches!(tx.commit().await, Err(StoreError::Database(_))));
+        assert!(store.is_stopped());
+        assert!(matches!(store.begin().await, Err(StoreError::Stopped)));
+        assert!(!told.load(Ordering::SeqCst));
+        let root = {
+            let mut conn = store.read().await.unwrap();
+            assert_eq!(log::size(&mut conn).await.unwrap(), 2);
+            log::root(&mut conn, 2).await.unwrap()
+        };
+        store.close().await;
+
+        // What is really there after a restart.
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(note(&mut tx, "goes on").await, 2);
+        tx.commit().await.unwrap();
+        let mut conn = store.read().await.unwrap();
+        assert_eq!(log::root(&mut conn, 2).await.unwrap(), root);
+    }
+
+    #[tokio::test]
+    async fn readers_change_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut conn = store.read().await.unwrap();
+        let written = sqlx::query("DELETE FROM log_entry")
+            .execute(&mut *conn)
+            .await;
+        assert!(written.is_err());
+    }
+}

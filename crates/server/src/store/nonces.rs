@@ -109,15 +109,22 @@ impl Tx {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Forgets nonces that expired before `before`.
+    /// Forgets unused nonces that expired before `unused`, and used ones that expired before `used`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn forget_nonces(&mut self, before: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM nonce WHERE expires_ms < ?")
-            .bind(before.timestamp_millis())
-            .execute(&mut **self)
-            .await?;
+    pub async fn forget_nonces(
+        &mut self,
+        unused: DateTime<Utc>,
+        used: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM nonce WHERE (used_ms IS NULL AND expires_ms < ?) OR expires_ms < ?",
+        )
+        .bind(unused.timestamp_millis())
+        .bind(used.timestamp_millis())
+        .execute(&mut **self)
+        .await?;
         Ok(())
     }
 }
