@@ -146,7 +146,9 @@ async fn a_hostile_name_is_only_text() -> anyhow::Result<()> {
     window.click(&format!("queue-row-{item}")).await?;
     window.wait_for_words("targets", NAME).await?;
     window.wait_for_words("agent-says", "<script>").await?;
-    window.wait_for_words("agent-says", "U+202E").await?;
+    // What would turn the text round is taken out or written out, never obeyed.
+    window.wait_for_words("agent-says", "txet").await?;
+    assert!(!window.words().await?.contains('\u{202e}'));
     window.click("table-toggle").await?;
     window.wait_for_words("impact-table", NAME).await?;
     assert!(!window.title().await?.contains("owned"));
