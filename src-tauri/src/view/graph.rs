@@ -13,6 +13,8 @@ use super::tier;
 
 /// Most nodes of a picture; more are neither drawn smoothly nor read.
 pub const NODES_MAX: usize = 300;
+/// As many nodes are still read at a glance; a picture of more is collapsed further where it can be.
+const NODES_READABLE_MAX: usize = 24;
 /// As many alike are still shown one by one.
 const ALIKE_SHOWN_MAX: usize = 6;
 /// Rounds in which nodes of unlike neighbours are told apart.
@@ -71,18 +73,29 @@ pub fn view(graph: &Graph<'_>, reach: &Reach<'_>) -> GraphView {
     };
     let by_class =
         coarse(|(class, service, role, tier)| (format!("{class} {service:?}"), *role, *tier));
+    let by_stem = number(looks.iter().filter_map(|(index, (class, _, role, tier))| {
+        let node = graph.node(*index)?;
+        // Services of one kind are alike by what they are called: hospital-1, hospital-2.
+        let kind = if matches!(node, Node::Service(_)) {
+            format!("service {}", stem(node.id()))
+        } else {
+            (*class).to_owned()
+        };
+        Some((*index, (kind, *role, *tier)))
+    }));
     let by_role = coarse(|(_, _, role, tier)| (String::new(), *role, *tier));
-    // From the finest picture to one that always fits: five roles of three tiers.
+    // From the finest picture that is read at a glance to one that always fits: five roles of three
+    // tiers.
     let ladder = [
-        (&refined, ALIKE_SHOWN_MAX),
-        (&refined, 1),
-        (&by_class, 1),
-        (&by_role, 1),
+        (&refined, ALIKE_SHOWN_MAX, NODES_READABLE_MAX),
+        (&refined, 1, NODES_READABLE_MAX),
+        (&by_class, 1, NODES_READABLE_MAX),
+        (&by_stem, 1, NODES_MAX),
     ];
-    let fitting = ladder
+    let (parts, shown) = ladder
         .into_iter()
-        .find(|(parts, shown)| nodes_after(parts, *shown) <= NODES_MAX);
-    let (parts, shown) = fitting.unwrap_or((&by_role, 1));
+        .find(|(parts, shown, nodes_max)| nodes_after(parts, *shown) <= *nodes_max)
+        .map_or((&by_role, 1), |(parts, shown, _)| (parts, shown));
     draw(graph, &looks, &links, parts, shown)
 }
 
@@ -383,6 +396,11 @@ fn draw(
         nodes: nodes.into_iter().map(|(_, node)| node).collect(),
         edges: edges.into_values().collect(),
     }
+}
+
+/// A name without the number at its end: `clinic-` of `clinic-07`.
+fn stem(id: &str) -> &str {
+    id.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
 /// A key that sorts `pay-2` before `pay-10`.

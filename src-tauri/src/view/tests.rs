@@ -193,6 +193,56 @@ fn a_thousand_hosts_stay_readable() {
 }
 
 #[test]
+fn what_differs_only_in_its_neighbours_is_collapsed_before_the_picture_is_unreadable() {
+    use std::fmt::Write as _;
+    let mut yaml = "schema: countersign/topology/v1\nobserved_at: 2026-11-24T01:30:00Z\nsource: cmdb\nservices:\n"
+        .to_owned();
+    for n in 1..=3 {
+        writeln!(yaml, "  - {{ id: hospital-{n}, tier: safety-critical }}").unwrap();
+    }
+    for n in 1..=26 {
+        writeln!(yaml, "  - {{ id: clinic-{n}, tier: safety-critical }}").unwrap();
+    }
+    yaml.push_str("systems:\n  - { id: ehr-db-1, class: database, tier: safety-critical }\n");
+    for n in 1..=14 {
+        writeln!(
+            yaml,
+            "  - {{ id: ehr-app-{n}, class: app-server, tier: safety-critical }}"
+        )
+        .unwrap();
+    }
+    yaml.push_str("dependencies:\n");
+    for n in 1..=14 {
+        writeln!(yaml, "  - {{ from: ehr-app-{n}, to: ehr-db-1, kind: credential, credential: svc_ehr, strength: hard }}").unwrap();
+    }
+    for (at, service) in (1..=3)
+        .map(|n| format!("hospital-{n}"))
+        .chain((1..=26).map(|n| format!("clinic-{n}")))
+        .enumerate()
+    {
+        let app = at % 14 + 1;
+        writeln!(
+            yaml,
+            "  - {{ from: {service}, to: ehr-app-{app}, kind: runtime, strength: soft }}"
+        )
+        .unwrap();
+    }
+    let view = view(
+        &sample::topology(&yaml),
+        &sample::proposal("proposal-rotation.json"),
+    );
+    assert_eq!(
+        picture(&view.graph),
+        [
+            "target ehr-db-1",
+            "down ehr-app-1 … ehr-app-14 (14)",
+            "degraded clinic-1 … clinic-26 (26)",
+            "degraded hospital-1 … hospital-3 (3)",
+        ]
+    );
+}
+
+#[test]
 fn the_picture_is_bounded_whatever_the_topology() {
     use std::fmt::Write as _;
     // A thousand classes, each with one system: nothing is alike.
