@@ -66,6 +66,7 @@ pub async fn first_authority(world: &Northwind, tell: &Tell<'_>) -> anyhow::Resu
 
     let action =
         json!({ "type": "patch", "parameters": { "package": "curl", "to_version": "8.9.1-2" } });
+    let before = world.systems.state(DRILL_SYSTEM).await?;
     let drill = world
         .operator
         .start_drill(&StartDrill {
@@ -74,7 +75,6 @@ pub async fn first_authority(world: &Northwind, tell: &Tell<'_>) -> anyhow::Resu
             checks: ["service-up".parse()?].into(),
         })
         .await?;
-    let before = world.systems.state(DRILL_SYSTEM).await?;
     wait_for_operation(world, &drill.id, OperationState::RolledBack).await?;
     let counts = world.systems.counts(DRILL_SYSTEM).await?;
     ensure!(
