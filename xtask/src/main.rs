@@ -32,6 +32,7 @@ const USAGE: &str = "\
 cargo xtask demo [--headless] [--data DIR] [--yes]   build everything, run the story, open the console
 cargo xtask test [--only STEP]... [--yes]            every check and test, or the steps named
 cargo xtask build [--yes]                            build every program
+cargo xtask bench core [NAME]...                     the core's figures, a line of JSON each; all, or those whose names begin so
 cargo xtask generate [--check]                       make the generated files anew, or only compare
 cargo xtask setup [--yes]                            install what building, demonstrating and testing need
 cargo xtask desktop PROGRAM [ARGUMENT]...            run a program on a desktop without a display
@@ -62,6 +63,9 @@ fn dispatch(arguments: &[String]) -> Outcome {
     let workspace = Workspace::find()?;
     if subcommand == "desktop" {
         return on_desktop(&workspace, rest);
+    }
+    if subcommand == "bench" {
+        return bench(&workspace, rest);
     }
     let allowed: &[&str] = match subcommand {
         "demo" => &["--headless", "--data", "--yes"],
@@ -123,6 +127,28 @@ fn on_desktop(workspace: &Workspace, command: &[String]) -> Outcome {
     setup::ensure(Purpose::Headless, Consent::Ask)?;
     let desktop = Desktop::start()?;
     run(desktop.command(workspace, program).args(arguments))
+}
+
+fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
+    let Some((what, names)) = arguments.split_first() else {
+        return Err(Failure::new("which figures? `cargo xtask bench core`"));
+    };
+    if what != "core" {
+        return Err(Failure::new(format!(
+            "there are no figures of `{what}`; write `cargo xtask bench core`"
+        )));
+    }
+    run(workspace
+        .cargo("bench")
+        .args([
+            "--locked",
+            "--package",
+            "countersign-core",
+            "--bench",
+            "core",
+        ])
+        .arg("--")
+        .args(names))
 }
 
 struct Options {
