@@ -18,6 +18,9 @@ pub struct Decimal(Inner);
 pub struct DecimalError(String);
 
 impl Decimal {
+    /// The whole of something.
+    pub const ONE: Self = Self(Inner::ONE);
+
     /// Whether `numerator / denominator` ≤ this decimal, without rounding.
     /// A denominator of zero is never within a limit.
     #[must_use]

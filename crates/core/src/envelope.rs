@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     decimal::Decimal,
-    identifier::{AgentId, CalendarId, CheckId, ClassId, Role, RuleId},
+    identifier::{AgentId, CalendarId, CheckId, ClassId, Role, RuleId, ServiceId, SiteId},
     proposal::{ActionKind, Severity},
     span::Span,
-    topology::Tier,
+    topology::{Exposure, Tier},
 };
 
 /// The `schema` member of an envelope.
@@ -135,6 +135,9 @@ pub struct Calendar {
     /// Range of dates; absent means always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dates: Option<DateRange>,
+    /// Calendars taken out of it, such as the holidays of a market.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub except: BTreeSet<CalendarId>,
 }
 
 /// First and last local date.
@@ -317,6 +320,12 @@ pub struct TargetGrant {
     /// Labels that every target must carry.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Sites on one of which every target stands; a target whose site is unknown never matches.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sites: BTreeSet<SiteId>,
+    /// Exposures of which every target has one; a target whose exposure is unknown never matches.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub exposure: BTreeSet<Exposure>,
 }
 
 /// Severity bounds, inclusive; an absent one does not bind.
@@ -361,6 +370,12 @@ pub struct Conditions {
     /// How many operations may be under way, this one included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent_operations: Option<ConcurrentOperations>,
+    /// How much of their error budget the services in scope must have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_budget: Option<ErrorBudget>,
+    /// How lately the same action must have succeeded in staging.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validated_in_staging: Option<ValidatedInStaging>,
 }
 
 impl Conditions {
@@ -405,6 +420,28 @@ pub struct TopologyAge {
 pub struct ConcurrentOperations {
     /// Largest number, this one included.
     pub max: u32,
+}
+
+/// Smallest share of an error budget that must be left, for every service in the scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorBudget {
+    /// The services that it asks about where they are in the scope; empty means every service there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub services: BTreeSet<ServiceId>,
+    /// Smallest remaining share, 0 to 1.
+    pub min_remaining: Decimal,
+    /// How old the measurement may be; absent means any age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+}
+
+/// The same action, kind and parameters, has succeeded in staging on each target's class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatedInStaging {
+    /// How long ago, at most.
+    pub within: Span,
 }
 
 /// How an operation is rolled out.

@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::decimal::Decimal;
 use crate::identifier::{
-    AgentId, ClassId, DetectionRuleId, OperationId, SourceId, SystemId, UpstreamId,
+    AgentId, ClassId, DetectionRuleId, Digest, OperationId, ServiceId, SourceId, SystemId,
+    UpstreamId,
 };
 use crate::proposal::{ActionKind, Severity};
 
@@ -37,6 +39,12 @@ pub struct History {
     /// Operations that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recent: Option<Vec<Recent>>,
+    /// How much of their error budgets services have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_budgets: Option<Vec<RemainingBudget>>,
+    /// Actions that succeeded in staging.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging: Option<Vec<StagingRun>>,
     /// Action kinds whose executor declares that it cannot undo them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub irreversible: BTreeSet<ActionKind>,
@@ -111,4 +119,28 @@ pub struct Recent {
     pub systems: BTreeSet<SystemId>,
     /// When it ended.
     pub finished_at: DateTime<Utc>,
+}
+
+/// What a service has left of its error budget at one instant. The latest counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemainingBudget {
+    /// The service.
+    pub service: ServiceId,
+    /// The remaining share, 0 to 1; an overspent budget is 0.
+    pub remaining: Decimal,
+    /// When it was measured.
+    pub at: DateTime<Utc>,
+}
+
+/// An action that succeeded in staging.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StagingRun {
+    /// Digest of the action, kind and parameters ([`crate::proposal::Action::digest`]).
+    pub action_digest: Digest,
+    /// On which class of systems.
+    pub class: ClassId,
+    /// When.
+    pub succeeded_at: DateTime<Utc>,
 }

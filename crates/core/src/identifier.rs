@@ -120,6 +120,8 @@ identifiers! {
     CheckId;
     /// A calendar that an envelope declares.
     CalendarId;
+    /// A site: where systems stand, such as a data centre, plant or hospital.
+    SiteId;
     /// A redundancy group of systems.
     GroupId;
     /// A credential that a system (the dependency's `to`) owns.

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::{self, CanonicalError};
 use crate::identifier::{
-    AgentId, ClassId, CredentialId, DetectionRuleId, ProposalId, SourceId, SystemId,
+    AgentId, ClassId, CredentialId, DetectionRuleId, Digest, ProposalId, SourceId, SystemId,
 };
 use crate::topology::Tier;
 
@@ -193,6 +194,14 @@ pub enum Action {
 }
 
 impl Action {
+    /// The digest of kind and parameters, by which the same action is known elsewhere.
+    ///
+    /// # Errors
+    /// [`CanonicalError`] where it has no canonical form; one that was read always has.
+    pub fn digest(&self) -> Result<Digest, CanonicalError> {
+        canonical::digest(self)
+    }
+
     /// Its kind.
     #[must_use]
     pub const fn kind(&self) -> ActionKind {

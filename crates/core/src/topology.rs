@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::identifier::{ClassId, CredentialId, GroupId, ServiceId, SystemId};
+use crate::identifier::{ClassId, CredentialId, GroupId, ServiceId, SiteId, SystemId};
 
 /// The `schema` member of a topology.
 pub const SCHEMA: &str = "countersign/topology/v1";
@@ -118,6 +118,12 @@ pub struct System {
     /// The service it carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceId>,
+    /// Where it stands; absent means that nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
+    /// Whom it answers; absent means that nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
     /// Its addresses.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schemars(with = "Vec<String>")]
@@ -142,6 +148,35 @@ impl System {
             return Tier::SafetyCritical;
         }
         self.tier.unwrap_or(Tier::SafetyCritical)
+    }
+}
+
+/// Whom a system answers (AG-706 section 4, public-facing services).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exposure {
+    /// Only the organisation's own networks.
+    Internal,
+    /// Anybody, such as customers or citizens.
+    Public,
+}
+
+impl Exposure {
+    /// The exposure as documents write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Public => "public",
+        }
+    }
+}
+
+impl std::fmt::Display for Exposure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -54,6 +54,9 @@ pub async fn history(
         signals: Some(registry::signals(conn, since(signals_within(envelope))).await?),
         in_flight: Some(in_flight),
         recent: Some(recent),
+        // Nothing reports error budgets or runs in staging yet: a rule that asks for them waits.
+        error_budgets: None,
+        staging: None,
         irreversible: backend.config.irreversible(),
     })
 }

@@ -1,12 +1,55 @@
 //! Whether an instant lies in a calendar: local time, half-open in the day, dates inclusive.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Datelike, Days, NaiveDate, Timelike, Utc, Weekday};
 
 use crate::envelope::{Calendar, Day};
+use crate::identifier::CalendarId;
 
-/// Whether `now` lies in `calendar`; `None` where its zone is unknown.
+/// Whether `now` lies in the calendar `name`, and in none that it excepts; `None` where that cannot
+/// be said: an unknown name or zone, or calendars that except one another in a circle.
 #[must_use]
-pub fn contains(calendar: &Calendar, now: DateTime<Utc>) -> Option<bool> {
+pub fn contains(
+    calendars: &BTreeMap<CalendarId, Calendar>,
+    name: &CalendarId,
+    now: DateTime<Utc>,
+) -> Option<bool> {
+    let calendar = calendars.get(name)?;
+    if calendar.except.is_empty() {
+        return covers(calendar, now);
+    }
+    contains_once(calendars, name, now, &mut BTreeMap::new())
+}
+
+/// INVARIANT: each calendar is looked at once, so that time and depth are at most their number;
+/// one that is still being looked at counts as unknown.
+fn contains_once<'c>(
+    calendars: &'c BTreeMap<CalendarId, Calendar>,
+    name: &'c CalendarId,
+    now: DateTime<Utc>,
+    known: &mut BTreeMap<&'c CalendarId, Option<bool>>,
+) -> Option<bool> {
+    if let Some(answer) = known.get(name) {
+        return *answer;
+    }
+    known.insert(name, None);
+    let calendar = calendars.get(name)?;
+    let mut answer = covers(calendar, now);
+    for excepted in &calendar.except {
+        let excepted = contains_once(calendars, excepted, now, known);
+        answer = match (answer, excepted) {
+            (Some(false), _) | (_, Some(true)) => Some(false),
+            (Some(true), Some(false)) => Some(true),
+            (None, _) | (_, None) => None,
+        };
+    }
+    known.insert(name, answer);
+    answer
+}
+
+/// Whether `now` lies in the stretches of `calendar` itself.
+fn covers(calendar: &Calendar, now: DateTime<Utc>) -> Option<bool> {
     let zone: chrono_tz::Tz = calendar.zone.parse().ok()?;
     let local = now.with_timezone(&zone).naive_local();
     let minute = u16::try_from(local.hour() * 60 + local.minute()).ok()?;
@@ -51,7 +94,7 @@ mod tests {
     fn check(calendar: &str, now: &str, expected: bool) {
         let calendar: Calendar = serde_json::from_str(calendar).unwrap();
         assert_eq!(
-            contains(&calendar, now.parse().unwrap()),
+            covers(&calendar, now.parse().unwrap()),
             Some(expected),
             "{calendar:?} at {now}"
         );

@@ -1,5 +1,7 @@
 //! What the checks look at, and the small words they share.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use super::{Clause, Finding, Outcome};
@@ -85,6 +87,13 @@ pub(super) fn grants_system(rule: &Rule, system: &System) -> bool {
             .labels
             .iter()
             .all(|(name, value)| system.labels.get(name) == Some(value))
+        && asks_for(&rule.targets.sites, system.site.as_ref())
+        && asks_for(&rule.targets.exposure, system.exposure.as_ref())
+}
+
+/// Whether a list that is empty asks nothing, or else holds a value that is known.
+fn asks_for<T: Ord>(wanted: &BTreeSet<T>, known: Option<&T>) -> bool {
+    wanted.is_empty() || known.is_some_and(|known| wanted.contains(known))
 }
 
 /// A finding under construction.

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::case::{Case, grants};
 use super::checks;
+use super::checks::conditions::latest_budget;
 use super::{Assessment, Finding, Outcome, QuorumRule, ScopeCounts, Verdict};
 use crate::envelope::{Envelope, Rule};
-use crate::history::{Drill, History, RegisteredDetection};
-use crate::identifier::{ClassId, SystemId};
+use crate::history::{Drill, History, RegisteredDetection, StagingRun};
+use crate::identifier::{ClassId, ServiceId, SystemId};
 use crate::impact::{self, Circumstances, Reach};
 use crate::proposal::Proposal;
 use crate::scope::{self, Graph, ResolvedTargets};
@@ -291,6 +292,23 @@ pub fn history_slice(
             kept.sort();
             kept
         }),
+        error_budgets: history.error_budgets.as_ref().and_then(|_| {
+            let services = services_with_budget(envelope?, graph, proposal, &targets, history)?;
+            Some(
+                services
+                    .into_iter()
+                    .filter_map(|service| latest_budget(history, service, now))
+                    .cloned()
+                    .collect(),
+            )
+        }),
+        staging: history.staging.as_ref().and_then(|runs| {
+            envelope?
+                .rules
+                .iter()
+                .any(|rule| rule.conditions.validated_in_staging.is_some())
+                .then(|| latest_runs(runs, proposal, &classes, now))
+        }),
         irreversible: history
             .irreversible
             .iter()
@@ -298,6 +316,53 @@ pub fn history_slice(
             .filter(|action| *action == kind)
             .collect(),
     }
+}
+
+/// The services in scope under the rules that grant it and ask for error budgets; `None` where none asks.
+fn services_with_budget<'t>(
+    envelope: &Envelope,
+    graph: &Graph<'t>,
+    proposal: &Proposal,
+    targets: &ResolvedTargets,
+    history: &History,
+) -> Option<BTreeSet<&'t ServiceId>> {
+    let mut services: Option<BTreeSet<&ServiceId>> = None;
+    for rule in envelope.rules.iter().filter(|rule| {
+        rule.conditions.error_budget.is_some() && grants(envelope, rule, graph, proposal, targets)
+    }) {
+        let reach = impact::reach(
+            graph,
+            &proposal.action,
+            &targets.systems,
+            Circumstances {
+                concurrency: rule.rollout.concurrency,
+                history: Some(history),
+            },
+        );
+        services
+            .get_or_insert_default()
+            .extend(reach.services.iter().copied());
+    }
+    services
+}
+
+fn latest_runs(
+    runs: &[StagingRun],
+    proposal: &Proposal,
+    classes: &BTreeSet<&ClassId>,
+    now: DateTime<Utc>,
+) -> Vec<StagingRun> {
+    let digest = proposal.action.digest().ok();
+    let mut latest: BTreeMap<&ClassId, &StagingRun> = BTreeMap::new();
+    for run in runs.iter().filter(|run| {
+        Some(run.action_digest) == digest && classes.contains(&run.class) && run.succeeded_at <= now
+    }) {
+        let known = latest.entry(&run.class).or_insert(run);
+        if run.succeeded_at > known.succeeded_at {
+            *known = run;
+        }
+    }
+    latest.into_values().cloned().collect()
 }
 
 fn latest_drills(drills: &[Drill], wanted: impl Fn(&Drill) -> bool) -> Vec<Drill> {

@@ -93,13 +93,7 @@ pub fn standing(
             held.push("the envelope is not in force".to_owned());
         }
         for name in rule.into_iter().flat_map(|rule| &rule.conditions.outside) {
-            let closed = |at| {
-                envelope
-                    .calendars
-                    .get(name)
-                    .and_then(|c| calendar::contains(c, at))
-                    != Some(false)
-            };
+            let closed = |at| calendar::contains(&envelope.calendars, name, at) != Some(false);
             if closed(present.now) && !closed(briefing.assessed_at) {
                 held.push(format!("now is inside {name}"));
             }
@@ -109,13 +103,9 @@ pub fn standing(
             .flat_map(|rule| &rule.conditions.inside)
             .collect();
         let open = |at| {
-            inside.iter().any(|name| {
-                envelope
-                    .calendars
-                    .get(*name)
-                    .and_then(|c| calendar::contains(c, at))
-                    == Some(true)
-            })
+            inside
+                .iter()
+                .any(|name| calendar::contains(&envelope.calendars, name, at) == Some(true))
         };
         if !inside.is_empty() && !open(present.now) && open(briefing.assessed_at) {
             held.push("the calendars in which it may run are closed".to_owned());

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
+use crate::document::exceptions;
 use crate::document::limits::{ENVELOPE_LIST_MAX, RATIONALE_CHARS_MAX, TITLE_CHARS_MAX};
 use crate::document::lint;
 use crate::document::read::{check_each, read};
-use crate::document::text::{check_labels, check_length, check_schema, check_text};
+use crate::document::text::{check_labels, check_length, check_schema, check_share, check_text};
 use crate::document::tree::{Found, Node, Place};
 use crate::envelope::{
     Authority, Autonomy, Breaker, Calendar, ClockTime, Envelope, HealthCheck, Rollout, Rule,
@@ -81,6 +82,7 @@ pub(crate) fn check(envelope: &mut Envelope, root: &Node<'_>, found: &mut Found)
     for (id, calendar) in &mut envelope.calendars {
         check_calendar(id, calendar, root, found);
     }
+    exceptions::check(&envelope.calendars, root, found);
     for (id, check) in &envelope.checks {
         check_health_check(id.as_str(), check, root, found);
     }
@@ -379,6 +381,14 @@ fn check_rule(rule: &Rule, envelope: &Envelope, node: &Node<'_>, found: &mut Fou
             "zero",
             "no operation at all may be under way, this one included",
             "write at least 1",
+        );
+    }
+    if let Some(budget) = &rule.conditions.error_budget {
+        check_share(
+            budget.min_remaining,
+            "min_remaining",
+            node.place_of(&["conditions", "error_budget", "min_remaining"]),
+            found,
         );
     }
     check_length(

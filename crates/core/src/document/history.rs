@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::document::limits::{ENVELOPE_LIST_MAX, TITLE_CHARS_MAX};
 use crate::document::read::check_each;
-use crate::document::text::{check_length, check_text};
+use crate::document::text::{check_length, check_share, check_text};
 use crate::document::tree::{Found, Node, Place};
-use crate::history::{Drill, History, InFlight, Recent, RegisteredDetection, VerifiedSignal};
+use crate::history::{
+    Drill, History, InFlight, Recent, RegisteredDetection, RemainingBudget, StagingRun,
+    VerifiedSignal,
+};
 
 /// Looks for errors of form in every member of the lists.
 pub(crate) fn check_parts(root: &Node<'_>, found: &mut Found) {
@@ -15,6 +18,8 @@ pub(crate) fn check_parts(root: &Node<'_>, found: &mut Found) {
     check_each::<VerifiedSignal>(root.get("signals"), found);
     check_each::<InFlight>(root.get("in_flight"), found);
     check_each::<Recent>(root.get("recent"), found);
+    check_each::<RemainingBudget>(root.get("error_budgets"), found);
+    check_each::<StagingRun>(root.get("staging"), found);
 }
 
 /// Checks a history and brings it to its one form.
@@ -39,11 +44,18 @@ pub(crate) fn check(history: &mut History, root: &Node<'_>, found: &mut Found) {
             registered.insert(key, node.place_of(&["rule"]));
         }
     }
+    check_budgets(
+        history.error_budgets.as_deref().unwrap_or_default(),
+        root,
+        found,
+    );
     sort(&mut history.drills);
     sort(&mut history.detections);
     sort(&mut history.signals);
     sort(&mut history.in_flight);
     sort(&mut history.recent);
+    sort(&mut history.error_budgets);
+    sort(&mut history.staging);
 }
 
 fn check_detection(detection: &RegisteredDetection, node: &Node<'_>, found: &mut Found) {
@@ -71,6 +83,21 @@ fn check_detection(detection: &RegisteredDetection, node: &Node<'_>, found: &mut
             "benign_patterns",
             TITLE_CHARS_MAX,
             node.place_of_member(&["benign_patterns"], pattern),
+            found,
+        );
+    }
+}
+
+fn check_budgets(budgets: &[RemainingBudget], root: &Node<'_>, found: &mut Found) {
+    let nodes = root
+        .get("error_budgets")
+        .map(Node::items)
+        .unwrap_or_default();
+    for (budget, node) in budgets.iter().zip(nodes) {
+        check_share(
+            budget.remaining,
+            "remaining",
+            node.place_of(&["remaining"]),
             found,
         );
     }

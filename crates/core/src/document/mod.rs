@@ -5,6 +5,7 @@
 //! list order, spelling of spans, decimals and addresses, and empty parts do not change its digest.
 
 mod envelope;
+mod exceptions;
 mod health_check;
 mod history;
 mod json;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::decimal::Decimal;
 use crate::document::limits::{LABEL_CHARS_MAX, LABELS_MAX};
 use crate::document::tree::{Found, Node, Place};
 
@@ -61,6 +62,18 @@ pub(crate) fn check_text(
                 "shorten it",
             );
         }
+    }
+}
+
+/// Checks that the decimal `name` is a share of a whole.
+pub(crate) fn check_share(share: Decimal, name: &str, place: Place, found: &mut Found) {
+    if share > Decimal::ONE {
+        found.error(
+            place,
+            "invalid-value",
+            format!("`{name}` is {share}; a share is at most 1"),
+            "write a share from \"0\" to \"1\"",
+        );
     }
 }
 

@@ -2,8 +2,11 @@
 
 use super::super::calendar;
 use super::super::case::{Case, Found, count, grants_system, some};
+use super::conditions;
+use crate::assessment::Outcome;
 use crate::envelope::{Envelope, Rule};
 use crate::identifier::CalendarId;
+use crate::topology::System;
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
     let Some(envelope) = case.envelope else {
@@ -45,10 +48,11 @@ fn why_no_rule(case: &Case<'_, '_>, envelope: &Envelope) -> String {
         Some((rule, missed)) if !missed.is_empty() => {
             let why = missed.first().map_or_else(String::new, |system| {
                 format!(
-                    " ({} is {}, {})",
+                    " ({} is {}, {}{})",
                     system.id,
                     system.class,
-                    system.effective_tier()
+                    system.effective_tier(),
+                    place(rule, system)
                 )
             });
             format!(
@@ -60,6 +64,24 @@ fn why_no_rule(case: &Case<'_, '_>, envelope: &Envelope) -> String {
         }
         Some(_) | None => format!("no rule grants {kind} on these targets"),
     }
+}
+
+/// Site and exposure, where the rule asks for them.
+fn place(rule: &Rule, system: &System) -> String {
+    let mut text = String::new();
+    if !rule.targets.sites.is_empty() {
+        match &system.site {
+            Some(site) => text.push_str(&format!(", at {site}")),
+            None => text.push_str(", at a site that nobody knows"),
+        }
+    }
+    if !rule.targets.exposure.is_empty() {
+        match system.exposure {
+            Some(exposure) => text.push_str(&format!(", {exposure}")),
+            None => text.push_str(", of an exposure that nobody knows"),
+        }
+    }
+    text
 }
 
 fn bounds(case: &Case<'_, '_>, envelope: &Envelope, rule: &Rule) -> Found {
@@ -101,14 +123,14 @@ fn bounds(case: &Case<'_, '_>, envelope: &Envelope, rule: &Rule) -> Found {
             ));
         }
     }
-    let mut concurrency = None;
+    let mut against = None;
     if let Some(limit) = &rule.conditions.concurrent_operations {
         match case.history.and_then(|history| history.in_flight.as_ref()) {
             None => unknown.push("nobody can say how many operations are under way".to_owned()),
             Some(in_flight) => {
                 let number = (in_flight.len() as u64).saturating_add(1);
-                concurrency = Some((number, limit.max));
                 if number > u64::from(limit.max) {
+                    against = Some((number.to_string(), limit.max.to_string()));
                     failed.push(format!(
                         "{}; the limit is {}",
                         count(number, "operation"),
@@ -116,6 +138,24 @@ fn bounds(case: &Case<'_, '_>, envelope: &Envelope, rule: &Rule) -> Found {
                     ));
                 }
             }
+        }
+    }
+    let measured_elsewhere = [
+        rule.conditions
+            .error_budget
+            .as_ref()
+            .and_then(|wanted| conditions::error_budget(case, wanted)),
+        rule.conditions
+            .validated_in_staging
+            .as_ref()
+            .and_then(|wanted| conditions::validated_in_staging(case, wanted)),
+    ];
+    for miss in measured_elsewhere.into_iter().flatten() {
+        against = against.or(miss.against);
+        match miss.outcome {
+            Outcome::Fail => failed.push(miss.message),
+            Outcome::NotEvaluable => unknown.push(miss.message),
+            Outcome::Pass => {}
         }
     }
     let found = if !failed.is_empty() {
@@ -133,12 +173,12 @@ fn bounds(case: &Case<'_, '_>, envelope: &Envelope, rule: &Rule) -> Found {
     } else {
         Found::pass(format!("rule {} grants it", rule.id))
     };
-    match concurrency {
-        Some((number, max)) if number > u64::from(max) => found.against(number, max),
-        Some(_) | None => found,
+    match against {
+        Some((measured, limit)) => found.against(measured, limit),
+        None => found,
     }
 }
 
 fn in_calendar(case: &Case<'_, '_>, envelope: &Envelope, name: &CalendarId) -> Option<bool> {
-    calendar::contains(envelope.calendars.get(name)?, case.now)
+    calendar::contains(&envelope.calendars, name, case.now)
 }

@@ -4,6 +4,7 @@ mod authority_window;
 mod blast_radius;
 mod breaker;
 mod classification;
+pub(super) mod conditions;
 mod corroboration;
 mod dependencies;
 mod detection;

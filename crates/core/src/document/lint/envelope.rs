@@ -127,6 +127,7 @@ fn unused(envelope: &Envelope, root: &Node<'_>, found: &mut Found) {
         .rules
         .iter()
         .flat_map(|r| r.conditions.outside.iter().chain(&r.conditions.inside))
+        .chain(envelope.calendars.values().flat_map(|c| &c.except))
         .collect();
     let checks: BTreeSet<_> = envelope
         .rules

@@ -1,6 +1,8 @@
 //! Whether one rule makes another superfluous: 4.1 reports the rule with the fewest failures, then
 //! the first in the document, so a later rule that never fails less never decides.
 
+use std::collections::BTreeSet;
+
 use crate::envelope::{Conditions, Rollback, Rollout, Rule, SeverityBounds};
 
 /// Whether `earlier` grants all that `later` grants and fails nowhere where `later` passes.
@@ -13,10 +15,17 @@ pub(crate) fn shadows(earlier: &Rule, later: &Rule) -> bool {
             .labels
             .iter()
             .all(|(name, value)| later.targets.labels.get(name) == Some(value))
+        && is_wider(&earlier.targets.sites, &later.targets.sites)
+        && is_wider(&earlier.targets.exposure, &later.targets.exposure)
         && admits_severity(&earlier.severity, &later.severity)
         && asks_no_more(&earlier.conditions, &later.conditions)
         && declares_no_less(&earlier.rollout, &later.rollout)
         && undoes_no_less(&earlier.rollback, &later.rollback)
+}
+
+/// Whether a list, which asks nothing where it is empty, admits all that `later` admits.
+fn is_wider<T: Ord>(earlier: &BTreeSet<T>, later: &BTreeSet<T>) -> bool {
+    earlier.is_empty() || (!later.is_empty() && earlier.is_superset(later))
 }
 
 fn admits_severity(earlier: &SeverityBounds, later: &SeverityBounds) -> bool {
@@ -44,8 +53,7 @@ fn follows<T>(earlier: Option<&T>, later: Option<&T>, looser: impl Fn(&T, &T) ->
 
 fn asks_no_more(earlier: &Conditions, later: &Conditions) -> bool {
     earlier.outside.is_subset(&later.outside)
-        && (earlier.inside.is_empty()
-            || (!later.inside.is_empty() && later.inside.is_subset(&earlier.inside)))
+        && is_wider(&earlier.inside, &later.inside)
         && follows(
             earlier.corroboration.as_ref(),
             later.corroboration.as_ref(),
@@ -65,6 +73,21 @@ fn asks_no_more(earlier: &Conditions, later: &Conditions) -> bool {
             earlier.concurrent_operations.as_ref(),
             later.concurrent_operations.as_ref(),
             |e, l| e.max >= l.max,
+        )
+        && follows(
+            earlier.error_budget.as_ref(),
+            later.error_budget.as_ref(),
+            |e, l| {
+                (l.services.is_empty()
+                    || e.services.is_subset(&l.services) && !e.services.is_empty())
+                    && e.min_remaining <= l.min_remaining
+                    && follows(e.within.as_ref(), l.within.as_ref(), |e, l| e >= l)
+            },
+        )
+        && follows(
+            earlier.validated_in_staging.as_ref(),
+            later.validated_in_staging.as_ref(),
+            |e, l| e.within >= l.within,
         )
 }
 
