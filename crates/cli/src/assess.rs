@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+/// An instant on the command line.
+pub(crate) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     DateTime::parse_from_rfc3339(text)
         .map(|instant| instant.with_timezone(&Utc))
         .map_err(|_| "write an instant such as 2026-11-24T02:20:00Z".to_owned())

@@ -4,6 +4,7 @@
 //! what it was given is not valid (as clap's own usage errors).
 
 mod assess;
+mod conformance;
 mod lint;
 mod online;
 mod output;
@@ -27,6 +28,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Assess(assess::Arguments),
+    Conformance(conformance::Arguments),
     Lint(lint::Arguments),
     Schema(schema::Arguments),
     Verify(verify::Arguments),
@@ -37,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Assess(arguments) => assess::run(&arguments),
+        Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

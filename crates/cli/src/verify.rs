@@ -36,8 +36,7 @@ pub(crate) struct Arguments {
 /// [`Failure::Unreadable`] where the folder cannot be read, [`Failure::Refused`] where anything in
 /// it does not hold.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut files = BTreeMap::new();
-    read(&arguments.folder, "", &mut files, &mut 0)?;
+    let files = folder(&arguments.folder)?;
     let report = evidence::verify(&files, arguments.genesis);
     if arguments.json {
         let json =
@@ -69,6 +68,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             report.checks.len()
         ),
     ))
+}
+
+/// A folder in memory.
+///
+/// # Errors
+/// [`Failure`] where it cannot be read, or is no evidence folder.
+pub(crate) fn folder(path: &Path) -> Result<Files, Failure> {
+    let mut files = BTreeMap::new();
+    read(path, "", &mut files, &mut 0)?;
+    Ok(files)
 }
 
 /// Reads a folder into memory, by relative path. A link or a special file is an error: evidence has none.

@@ -154,3 +154,40 @@ fn every_kind_has_a_schema() {
         assert_eq!(schema["type"], "object", "{kind}");
     }
 }
+
+#[test]
+fn conformance_reports_whatever_it_finds() {
+    let path = |name: &str| example(name).display().to_string();
+    let (envelope, topology, history) = (
+        path("envelope.yaml"),
+        path("topology.yaml"),
+        path("history.json"),
+    );
+    let mut arguments = vec![
+        "conformance",
+        "--envelope",
+        &envelope,
+        "--topology",
+        &topology,
+    ];
+    arguments.extend(["--history", &history, "--now", NOW]);
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = text(&output.stdout);
+    for part in [
+        "8.1  Remediation",
+        "8.8  Immutable",
+        "Maturity level: none",
+        "DORA Article 9",
+    ] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+    arguments.push("--json");
+    let report: Value = serde_json::from_slice(&run(&arguments).stdout).unwrap();
+    assert_eq!(report["tests"].as_array().unwrap().len(), 8);
+    // Nobody rehearsed the file quarantine that the second rule grants; nothing shows a log.
+    assert_eq!(report["tests"][5]["result"], "not_conformant");
+    assert_eq!(report["tests"][7]["result"], "not_tested");
+    arguments[2] = &topology;
+    assert_eq!(run(&arguments).status.code(), Some(2));
+}

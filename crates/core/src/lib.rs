@@ -10,6 +10,7 @@
 pub mod assessment;
 pub mod briefing;
 pub mod canonical;
+pub mod conformance;
 pub mod decimal;
 pub mod decision;
 pub mod diagnostic;

@@ -79,7 +79,7 @@ pub(super) fn grants(
 }
 
 /// Whether a rule grants this target.
-pub(super) fn grants_system(rule: &Rule, system: &System) -> bool {
+pub(crate) fn grants_system(rule: &Rule, system: &System) -> bool {
     rule.targets.classes.contains(&system.class)
         && rule.targets.tiers.contains(&system.effective_tier())
         && rule

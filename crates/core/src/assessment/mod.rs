@@ -7,6 +7,7 @@ mod evaluate;
 
 use std::collections::BTreeSet;
 
+pub(crate) use case::grants_system;
 pub use evaluate::{Evaluation, assess, blocking, evaluate, history_slice};
 use serde::{Deserialize, Serialize};
 

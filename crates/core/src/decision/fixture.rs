@@ -158,6 +158,15 @@ const PROPOSAL: &str = r#"{
 
 impl Fixture {
     pub(crate) fn new() -> Self {
+        let history = History {
+            envelope_authorised: Some(true),
+            ..History::default()
+        };
+        Self::of(ENVELOPE, TOPOLOGY, PROPOSAL, &history)
+    }
+
+    /// The same people with other documents.
+    pub(crate) fn of(envelope: &str, topology: &str, proposal: &str, history: &History) -> Self {
         let log_key = LogKey::from_bytes(&[9; 32]);
         let soc = Person::new("sam", 11, &["soc-lead", "administrator"]);
         let ot = Person::new("olga", 12, &["ot-safety-officer", "administrator"]);
@@ -180,19 +189,16 @@ impl Fixture {
             created_at: at("2026-11-01T00:00:00Z"),
         };
         let roster = Roster::from_genesis(&genesis).unwrap();
-        let envelope = document::envelope(ENVELOPE).unwrap().document;
-        let topology = document::topology(TOPOLOGY).unwrap().document;
-        let proposal: Proposal = document::proposal(PROPOSAL).unwrap().document;
+        let envelope = document::envelope(envelope).unwrap().document;
+        let topology = document::topology(topology).unwrap().document;
+        let proposal: Proposal = document::proposal(proposal).unwrap().document;
         let briefing = compose(Inputs {
             audience: roster.deployment().clone(),
             item: ProposalId::new("item-1").unwrap(),
             proposal: &proposal,
             envelope: Some(&envelope),
             graph: &Graph::new(&topology),
-            history: &History {
-                envelope_authorised: Some(true),
-                ..History::default()
-            },
+            history,
             plan: Plan::none(),
             now: at("2026-11-24T02:15:00Z"),
         })

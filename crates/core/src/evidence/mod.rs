@@ -90,4 +90,4 @@ fn consistency_path(size: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@ use crate::canonical;
 use crate::decision::fixture::{Fixture, NOW, Person, at};
 use crate::decision::{
     Attempt, EnvelopeSubjects, ItemChoice, OperationChoice, OperationDocument, OperationSubjects,
-    UnverifiedDecision, digest_of_systems, for_envelope, for_item, for_operation, item_rule,
+    UnverifiedDecision, digest_of_systems, for_envelope, for_item, for_operation,
     subjects::OPERATION_SCHEMA,
 };
 use crate::identifier::{OperationId, SystemId};
@@ -15,12 +15,12 @@ use crate::log::body::{
 };
 use crate::log::{Checkpoint, Entry, leaf_hash, tree};
 use crate::operation::{Authority, Record};
-use crate::statement::{DecisionKind, Salted, Statement};
+use crate::statement::{Salted, Statement};
 use crate::webauthn::Bytes;
 
 /// A log and what is exported from it.
-struct Story {
-    fixture: Fixture,
+pub(crate) struct Story {
+    pub(crate) fixture: Fixture,
     entries: Vec<Vec<u8>>,
     stored: Vec<Digest>,
     inputs: Inputs,
@@ -39,7 +39,10 @@ fn rationale() -> Salted {
 
 impl Story {
     fn new() -> Self {
-        let fixture = Fixture::new();
+        Self::of(Fixture::new())
+    }
+
+    pub(crate) fn of(fixture: Fixture) -> Self {
         let mut story = Self {
             fixture,
             entries: Vec::new(),
@@ -104,7 +107,7 @@ impl Story {
     }
 
     /// The item is assessed, with the documents behind it.
-    fn assess(&mut self) {
+    pub(crate) fn assess(&mut self) {
         let briefing = &self.fixture.briefing;
         let body = ProposalAssessed::of(briefing, self.fixture.digest);
         let entry = Entry::of(briefing.assessed_at, &body).unwrap();
@@ -118,7 +121,11 @@ impl Story {
         self.log(&entry);
     }
 
-    fn choose(&mut self, person: fn(&Fixture) -> &Person, choice: &ItemChoice) -> Digest {
+    pub(crate) fn choose(
+        &mut self,
+        person: fn(&Fixture) -> &Person,
+        choice: &ItemChoice,
+    ) -> Digest {
         let attempt = self.attempt(person);
         let fixture = &self.fixture;
         let statement = for_item(
@@ -133,7 +140,7 @@ impl Story {
     }
 
     /// An operation by these decisions on these systems, which touches `touched` and trips.
-    fn operate(
+    pub(crate) fn operate(
         &mut self,
         decisions: &[Digest],
         waves: &[&str],
@@ -144,7 +151,16 @@ impl Story {
         let targets = digest_of_systems(&systems(waves)).unwrap();
         let authority =
             serde_json::json!({"kind": "decided", "decisions": decisions, "targets": targets});
-        let authority: Authority = serde_json::from_value(authority).unwrap();
+        self.operate_by(serde_json::from_value(authority).unwrap(), waves, touched)
+    }
+
+    /// As [`Self::operate`], by any authority.
+    pub(crate) fn operate_by(
+        &mut self,
+        authority: Authority,
+        waves: &[&str],
+        touched: &str,
+    ) -> (OperationDocument, Digest) {
         let briefing = &self.fixture.briefing;
         let document = OperationDocument {
             schema: OPERATION_SCHEMA.to_owned(),
@@ -158,7 +174,12 @@ impl Story {
                 .iter()
                 .map(|id| systems(&[id]).into_iter().collect())
                 .collect(),
-            quorum: item_rule(briefing, DecisionKind::Approve).unwrap(),
+            quorum: briefing.assessment.quorum.clone().unwrap_or_else(|| {
+                crate::assessment::QuorumRule {
+                    needed: 1,
+                    roles: BTreeSet::new(),
+                }
+            }),
             started_at: at(NOW),
         };
         let bytes = canonical::to_bytes(&document).unwrap();
@@ -200,6 +221,23 @@ impl Story {
         (document, trip)
     }
 
+    /// What became of the system that was touched.
+    pub(crate) fn settle(&mut self, document: &OperationDocument, system: &str) {
+        let record = serde_json::json!({
+            "record": "system", "system": system, "outcome": "failed", "attempts": 1, "touched": true,
+            "before": Digest::of(b"before"), "failure": { "during": "health", "measured": "503" },
+            "checks": { "up": { "result": "fail", "measured": "503" } },
+        });
+        let body = OperationRecorded::new(
+            document.operation.clone(),
+            document.item.clone(),
+            canonical::digest(document).unwrap(),
+            document.action,
+            serde_json::from_value(record).unwrap(),
+        );
+        self.log(&Entry::of(at(NOW), &body).unwrap());
+    }
+
     fn roll_back(&mut self, document: &OperationDocument, trip: Digest, touched: &str) {
         let all: BTreeSet<SystemId> = document.waves.iter().flatten().cloned().collect();
         let touched = systems(&[touched]);
@@ -227,7 +265,7 @@ impl Story {
     }
 
     /// Checkpoint and proofs, at the end of the story.
-    fn export(mut self) -> Folder {
+    pub(crate) fn export(mut self) -> Folder {
         let size = self.entries.len() as u64;
         let root = tree::tree_hash(size, &self.stored).unwrap();
         let deployment = self.fixture.roster.deployment();
@@ -251,9 +289,9 @@ impl Story {
     }
 }
 
-struct Folder {
-    files: Files,
-    genesis: Digest,
+pub(crate) struct Folder {
+    pub(crate) files: Files,
+    pub(crate) genesis: Digest,
 }
 
 impl Folder {
