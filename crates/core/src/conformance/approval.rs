@@ -117,6 +117,7 @@ fn variants(inputs: &Inputs<'_>, rule: &Rule, inside: &Inside, graph: &Graph<'_>
     grants(inputs.envelope, rule, inside, graph, &mut outside);
     severity_and_calendars(inputs.envelope, rule, inside, &mut outside);
     circumstances(rule, inside, &mut outside);
+    measured_elsewhere(rule, inside, graph, &mut outside);
     detection(rule, inside, &mut outside);
     authority(inputs.envelope, inside, &mut outside);
     outside
@@ -213,13 +214,7 @@ fn severity_and_calendars(
             all.push(other);
         }
     }
-    let is_in = |name, at| {
-        envelope
-            .calendars
-            .get(name)
-            .and_then(|calendar| calendar::contains(calendar, at))
-            == Some(true)
-    };
+    let is_in = |name, at| calendar::contains(&envelope.calendars, name, at) == Some(true);
     for name in &rule.conditions.outside {
         if let Some(at) = sample::instant(envelope, inside.now, |at| is_in(name, at)) {
             let mut other = Outside::of(inside, format!("inside {name}"), Clause::C4_1);
@@ -282,6 +277,40 @@ fn circumstances(rule: &Rule, inside: &Inside, all: &mut Vec<Outside>) {
     expired.proposal.expires_at = inside.now;
     expired.clause = None;
     all.push(expired);
+}
+
+/// Error budgets that are spent or unknown, actions that staging has not seen.
+fn measured_elsewhere(rule: &Rule, inside: &Inside, graph: &Graph<'_>, all: &mut Vec<Outside>) {
+    let of = |name: &str| Outside::of(inside, name, Clause::C4_1);
+    let service = graph
+        .system(inside.target.as_str())
+        .and_then(|system| system.service.as_ref());
+    if let Some(wanted) = &rule.conditions.error_budget
+        && service.is_some_and(|id| wanted.services.is_empty() || wanted.services.contains(id))
+    {
+        let mut unknown = of("an error budget that nobody knows");
+        unknown.history.error_budgets = Some(Vec::new());
+        all.push(unknown);
+        if let Ok(nothing) = "0".parse()
+            && wanted.min_remaining > nothing
+        {
+            let mut spent = of("an error budget that is spent");
+            for budget in spent.history.error_budgets.iter_mut().flatten() {
+                budget.remaining = nothing;
+            }
+            all.push(spent);
+        }
+    }
+    if let Some(wanted) = &rule.conditions.validated_in_staging {
+        let mut never = of("an action that staging has not seen");
+        never.history.staging = Some(Vec::new());
+        all.push(never);
+        let mut old = of("an action that staging saw too long ago");
+        for run in old.history.staging.iter_mut().flatten() {
+            run.succeeded_at = inside.now - wanted.within.duration() - Duration::seconds(1);
+        }
+        all.push(old);
+    }
 }
 
 /// The detection: unregistered, uncorroborated, too old, from the future, too often wrong (4.11).

@@ -372,6 +372,8 @@ impl Lab<'_> {
                 cidr: None,
                 labels: self.rule.targets.labels.clone(),
                 redundancy: None,
+                site: self.rule.targets.sites.first().cloned(),
+                exposure: self.rule.targets.exposure.first().copied(),
             };
             match self.limit {
                 Dimension::Systems | Dimension::Fraction => {}

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Engine, Inputs, spread};
 use crate::assessment::{self, Assessment, Verdict, blocking, calendar};
 use crate::envelope::{Envelope, Rule};
-use crate::history::{Drill, History, RegisteredDetection, VerifiedSignal};
+use crate::history::{
+    Drill, History, RegisteredDetection, RemainingBudget, StagingRun, VerifiedSignal,
+};
 use crate::identifier::{
     AgentId, ClassId, CredentialId, DetectionRuleId, IdentifierError, SourceId, SystemId,
     UpstreamId,
@@ -101,12 +103,7 @@ pub(super) fn instant(
 
 /// Whether a rule's calendars let it run at `at`.
 pub(super) fn is_open(envelope: &Envelope, rule: &Rule, at: DateTime<Utc>) -> bool {
-    let contains = |name| {
-        envelope
-            .calendars
-            .get(name)
-            .and_then(|calendar| calendar::contains(calendar, at))
-    };
+    let contains = |name| calendar::contains(&envelope.calendars, name, at);
     let conditions = &rule.conditions;
     conditions
         .outside
@@ -285,22 +282,35 @@ impl Circumstances {
             .as_ref()
             .map_or(1, |corroboration| corroboration.independent_sources)
             .min(SIGNALS_MAX);
+        let drilled = [(kind, system.class.clone())];
+        let action = action(kind, system, graph)?;
+        let mut history = history(inputs, &drilled, &system.id, severity, sources, now)?;
+        if rule.conditions.validated_in_staging.is_some()
+            && let Ok(action_digest) = action.digest()
+        {
+            history.staging = Some(vec![StagingRun {
+                action_digest,
+                class: system.class.clone(),
+                succeeded_at: now,
+            }]);
+        }
+        if let Some(wanted) = &rule.conditions.error_budget {
+            history.error_budgets = Some(
+                graph
+                    .topology()
+                    .services
+                    .iter()
+                    .map(|service| RemainingBudget {
+                        service: service.id.clone(),
+                        remaining: wanted.min_remaining,
+                        at: now,
+                    })
+                    .collect(),
+            );
+        }
         Ok(Self {
-            proposal: proposal(
-                action(kind, system, graph)?,
-                &system.id,
-                agent,
-                severity,
-                now,
-            )?,
-            history: history(
-                inputs,
-                &[(kind, system.class.clone())],
-                &system.id,
-                severity,
-                sources,
-                now,
-            )?,
+            proposal: proposal(action, &system.id, agent, severity, now)?,
+            history,
         })
     }
 }
@@ -383,6 +393,7 @@ pub(super) fn history(
             .history
             .map(|history| history.irreversible.clone())
             .unwrap_or_default(),
+        ..History::default()
     })
 }
 

@@ -44,6 +44,8 @@ rules:
       corroboration: { independent_sources: 2, within: 15m }
       false_positive_rate: { max: "0.05", over: 90d }
       topology_age: { max: 24h }
+      validated_in_staging: { within: 7d }
+      error_budget: { min_remaining: "0.2" }
       concurrent_operations: { max: 3 }
     rollout: { canary: 2, waves: ["25%", "100%"], soak: 2m, concurrency: 2, health: [up], breaker: { failures: 0, attempts_per_system: 2 } }
     rollback: { within: 15m, drilled_within: 92d }
@@ -89,10 +91,17 @@ fn proposal(target: &str) -> String {
 
 fn history() -> History {
     let signal = |n| serde_json::json!({"source": format!("s{n}"), "upstream": format!("u{n}"), "systems": ["web-11"], "observed_at": "2026-11-24T02:09:00Z"});
+    let patch = document::proposal(proposal(r#""web-11""#))
+        .unwrap()
+        .document
+        .action
+        .digest()
+        .unwrap();
     let history = serde_json::json!({
         "envelope_authorised": true, "autonomy_suspended": false,
         "drills": [{"action": "patch", "class": "linux-server", "succeeded_at": "2026-10-20T10:00:00Z"}],
         "detections": [{"rule": "r", "source": "s", "upstream": "x", "agents": ["soc-agent"], "severity": "medium", "assessed": 100, "false_positives": 2}],
+        "error_budgets": [], "staging": [{"action_digest": patch, "class": "linux-server", "succeeded_at": "2026-11-23T10:00:00Z"}],
         "signals": [signal(1), signal(2)], "in_flight": [], "recent": []
     });
     document::history(history.to_string()).unwrap().document
