@@ -4,6 +4,7 @@
 //! what it was given is not valid (as clap's own usage errors).
 
 mod assess;
+mod backtest;
 mod conformance;
 mod lint;
 mod online;
@@ -28,6 +29,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Assess(assess::Arguments),
+    Backtest(backtest::Arguments),
     Conformance(conformance::Arguments),
     Lint(lint::Arguments),
     Schema(schema::Arguments),
@@ -39,6 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Assess(arguments) => assess::run(&arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

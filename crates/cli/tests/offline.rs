@@ -147,7 +147,7 @@ fn ten_megabytes_of_garbage_are_refused_as_every_kind() {
 
 #[test]
 fn every_kind_has_a_schema() {
-    for kind in ["envelope", "topology", "proposal", "history"] {
+    for kind in ["envelope", "topology", "proposal", "history", "backtest"] {
         let output = run(&["schema", kind]);
         assert_eq!(output.status.code(), Some(0), "{kind}");
         let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -190,4 +190,48 @@ fn conformance_reports_whatever_it_finds() {
     assert_eq!(report["tests"][7]["result"], "not_tested");
     arguments[2] = &topology;
     assert_eq!(run(&arguments).status.code(), Some(2));
+}
+
+#[test]
+fn a_back_test_tells_what_a_draft_would_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let read = |name: &str| fs::read_to_string(example(name)).unwrap();
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let record = serde_json::json!({
+        "item": "a", "now": NOW, "proposal": json(&read("proposal-patch.json")),
+        "history": json(&read("history.json")), "topology": "0".repeat(64),
+        "recorded": {"verdict": "autonomous"}, "outcome": {"result": "tripped"},
+    });
+    fs::write(path("past.jsonl"), format!("{record}\n\n")).unwrap();
+    let envelope = example("envelope.yaml").display().to_string();
+    let past = path("past.jsonl");
+    let mut arguments = vec![
+        "backtest",
+        "--envelope",
+        &envelope,
+        "--against",
+        &past,
+        "--now",
+        NOW,
+    ];
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = text(&output.stdout);
+    assert!(
+        report.starts_with("1 cases of 90 days: 0 would newly run alone"),
+        "{report}"
+    );
+    assert!(report.contains("was not given"), "{report}");
+    arguments.push("--json");
+    let report: Value = serde_json::from_slice(&run(&arguments).stdout).unwrap();
+    assert_eq!(report["not_evaluable"][0]["outcome"]["result"], "tripped");
+    fs::write(path("past.jsonl"), "{}").unwrap();
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("past.jsonl:1:"),
+        "{}",
+        text(&output.stderr)
+    );
 }

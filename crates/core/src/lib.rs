@@ -8,6 +8,7 @@
 //! [`statement`] and [`quorum`] → [`operation`] → [`log`] and [`evidence`].
 
 pub mod assessment;
+pub mod backtest;
 pub mod briefing;
 pub mod canonical;
 pub mod conformance;

@@ -1,5 +1,9 @@
 //! The industry profiles: each lints without a warning, and what it refuses and still lets run is pinned.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use chrono::{DateTime, Duration, Utc};
 use countersign_core::assessment::{self, Clause, Outcome, Verdict};

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use case::grants_system;
 pub use evaluate::{Evaluation, assess, blocking, evaluate, history_slice};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::{Role, RuleId};
@@ -36,7 +37,7 @@ pub struct Assessment {
 }
 
 /// What may happen with a proposal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It runs without asking.
