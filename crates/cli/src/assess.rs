@@ -84,18 +84,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             ));
         }
     };
-    let assessment = assessment::assess(
-        Some(&envelope),
-        &scope::Graph::new(&topology),
-        &proposal,
-        history.as_ref(),
-        arguments.now,
-    );
+    let graph = scope::Graph::new(&topology);
+    let history = history.as_ref();
+    let assessment = assessment::assess(Some(&envelope), &graph, &proposal, history, arguments.now);
     if arguments.json {
         let json = serde_json::to_string_pretty(&assessment)
             .map_err(|error| Failure::Output(error.into()))?;
         print(&json)
     } else {
-        print(&report::text(&assessment))
+        let explanation = assessment::explain(&assessment, &graph, &proposal, history);
+        print(&report::explained(&assessment, &explanation))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use countersign_core::assessment::{
-    Assessment, Clause, Finding, ImpactState, Outcome, QuorumRule, Verdict,
+    Assessment, Finding, ImpactState, Outcome, QuorumRule, Verdict,
 };
 
 use crate::output::plain;
@@ -13,12 +13,25 @@ const IMPACT_LISTED_MAX: usize = 50;
 
 /// The report: the verdict first, then why, then everything else.
 pub(crate) fn text(assessment: &Assessment) -> String {
+    report(assessment, None)
+}
+
+/// As [`text`], with the explanation in a paragraph below the verdict.
+pub(crate) fn explained(assessment: &Assessment, explanation: &str) -> String {
+    report(assessment, Some(explanation))
+}
+
+fn report(assessment: &Assessment, explanation: Option<&str>) -> String {
     let mut text = String::new();
-    let _ = write(&mut text, assessment);
+    let _ = write(&mut text, assessment, explanation);
     text
 }
 
-fn write(text: &mut String, assessment: &Assessment) -> std::fmt::Result {
+fn write(
+    text: &mut String,
+    assessment: &Assessment,
+    explanation: Option<&str>,
+) -> std::fmt::Result {
     writeln!(
         text,
         "{}",
@@ -43,6 +56,9 @@ fn write(text: &mut String, assessment: &Assessment) -> std::fmt::Result {
         "  scope: {} systems, {} services, {} segments; tier {}",
         scope.systems, scope.services, scope.segments, scope.tier
     )?;
+    if let Some(explanation) = explanation {
+        writeln!(text, "\n{}", plain(explanation))?;
+    }
     let blocking: Vec<&Finding> = assessment
         .findings
         .iter()
@@ -54,7 +70,7 @@ fn write(text: &mut String, assessment: &Assessment) -> std::fmt::Result {
             writeln!(
                 text,
                 "  {}  {}",
-                clause(finding.clause),
+                finding.clause.as_str(),
                 plain(&finding.message)
             )?;
         }
@@ -86,7 +102,7 @@ fn findings(text: &mut String, findings: &[Finding]) -> std::fmt::Result {
         .iter()
         .map(|finding| {
             [
-                clause(finding.clause).to_owned(),
+                finding.clause.as_str().to_owned(),
                 outcome(finding.outcome).to_owned(),
                 plain(&finding.check),
                 plain(finding.measured.as_deref().unwrap_or("–")),
@@ -141,22 +157,5 @@ const fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Pass => "pass",
         Outcome::Fail => "FAIL",
         Outcome::NotEvaluable => "NOT EVALUABLE",
-    }
-}
-
-const fn clause(clause: Clause) -> &'static str {
-    match clause {
-        Clause::C4_1 => "4.1",
-        Clause::C4_2 => "4.2",
-        Clause::C4_3 => "4.3",
-        Clause::C4_4 => "4.4",
-        Clause::C4_5 => "4.5",
-        Clause::C4_6 => "4.6",
-        Clause::C4_7 => "4.7",
-        Clause::C4_8 => "4.8",
-        Clause::C4_9 => "4.9",
-        Clause::C4_10 => "4.10",
-        Clause::C4_11 => "4.11",
-        Clause::C4_12 => "4.12",
     }
 }

@@ -4,11 +4,13 @@ pub mod calendar;
 mod case;
 mod checks;
 mod evaluate;
+mod explain;
 
 use std::collections::BTreeSet;
 
 pub(crate) use case::grants_system;
 pub use evaluate::{Evaluation, assess, blocking, evaluate, history_slice};
+pub use explain::explain;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +122,27 @@ pub enum Clause {
     C4_11,
     #[serde(rename = "4.12")]
     C4_12,
+}
+
+impl Clause {
+    /// The clause's number, such as `4.10`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::C4_1 => "4.1",
+            Self::C4_2 => "4.2",
+            Self::C4_3 => "4.3",
+            Self::C4_4 => "4.4",
+            Self::C4_5 => "4.5",
+            Self::C4_6 => "4.6",
+            Self::C4_7 => "4.7",
+            Self::C4_8 => "4.8",
+            Self::C4_9 => "4.9",
+            Self::C4_10 => "4.10",
+            Self::C4_11 => "4.11",
+            Self::C4_12 => "4.12",
+        }
+    }
 }
 
 /// A system or service that suffers.

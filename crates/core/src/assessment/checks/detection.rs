@@ -6,6 +6,9 @@ use super::super::case::{Case, Found, age, count, utc};
 use super::corroboration::independent_sources;
 use crate::history::RegisteredDetection;
 
+/// Begins the list of what a detection is often mistaken for.
+pub(in crate::assessment) const BENIGN: &str = "; often benign: ";
+
 /// Outcomes below which a false-positive rate says nothing.
 const OUTCOMES_MIN: u64 = 20;
 
@@ -37,7 +40,7 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
             .iter()
             .map(|pattern| format!("\"{pattern}\""))
             .collect();
-        found.append(&format!("; often benign: {}", patterns.join(", ")));
+        found.append(&format!("{BENIGN}{}", patterns.join(", ")));
     }
     found
 }

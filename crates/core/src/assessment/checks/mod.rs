@@ -14,6 +14,9 @@ mod recording;
 mod rollback;
 mod staged_rollout;
 
+pub(super) use detection::BENIGN;
+pub(super) use near_limit::NEAR;
+
 use super::case::{Case, Found};
 use super::{Clause, Finding};
 

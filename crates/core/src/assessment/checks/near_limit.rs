@@ -3,6 +3,9 @@
 use super::super::case::{Case, Found};
 use super::blast_radius::{self, Measure};
 
+/// Begins the list of limits that are near.
+pub(in crate::assessment) const NEAR: &str = "within 10 % of a limit: ";
+
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
     let near: Vec<String> = blast_radius::measures(case)
         .into_iter()
@@ -13,7 +16,7 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         Found::pass("the modelled impact is attached")
     } else {
         Found::pass(format!(
-            "within 10 % of a limit: {}; look at the modelled impact",
+            "{NEAR}{}; look at the modelled impact",
             near.join(", ")
         ))
     }
