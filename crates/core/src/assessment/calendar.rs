@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, Timelike, Utc, Weekday};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Offset, TimeZone, Timelike, Utc, Weekday};
 
 use crate::envelope::{Calendar, Day};
 use crate::identifier::CalendarId;
@@ -51,7 +51,9 @@ fn contains_once<'c>(
 /// Whether `now` lies in the stretches of `calendar` itself.
 fn covers(calendar: &Calendar, now: DateTime<Utc>) -> Option<bool> {
     let zone: chrono_tz::Tz = calendar.zone.parse().ok()?;
-    let local = now.with_timezone(&zone).naive_local();
+    // Unlike `naive_local`, which panics where the local time is beyond what can be written down.
+    let offset = zone.offset_from_utc_datetime(&now.naive_utc()).fix();
+    let local = now.naive_utc().checked_add_offset(offset)?;
     let minute = u16::try_from(local.hour() * 60 + local.minute()).ok()?;
     let from = calendar.from.map_or(0, |time| time.minute());
     let to = calendar.to.map_or(1440, |time| time.minute());
