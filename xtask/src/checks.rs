@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::arrows;
 use crate::build;
 use crate::desktop::Desktop;
+use crate::fuzz;
 use crate::generate::{self, Drift};
 use crate::process::{Failure, Outcome, elapsed, run};
 use crate::tools::{DENY, NEXTEST};
@@ -51,6 +52,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "unit",
         about: "the tests of every crate",
         run: unit,
+    },
+    Step {
+        name: "fuzz",
+        about: "everything that reads what others wrote, under libFuzzer for a bounded time",
+        run: fuzz::fuzz,
     },
     Step {
         name: "generated",

@@ -10,6 +10,7 @@ mod build;
 mod checks;
 mod demo;
 mod desktop;
+mod fuzz;
 mod generate;
 mod process;
 mod setup;
