@@ -1,5 +1,7 @@
 //! The Remediation Authority Envelope (AG-706 4.1): what an agent may do without asking.
 
+pub mod diff;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -164,6 +166,22 @@ pub enum Day {
     Fri,
     Sat,
     Sun,
+}
+
+impl Day {
+    /// The day as documents write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mon => "mon",
+            Self::Tue => "tue",
+            Self::Wed => "wed",
+            Self::Thu => "thu",
+            Self::Fri => "fri",
+            Self::Sat => "sat",
+            Self::Sun => "sun",
+        }
+    }
 }
 
 /// A minute of the local day, `"00:00"` to `"24:00"`.

@@ -11,5 +11,9 @@
 mod calendars;
 #[path = "envelope/conditions.rs"]
 mod conditions;
+#[path = "envelope/diff.rs"]
+mod diff;
+#[path = "envelope/lints.rs"]
+mod lints;
 #[path = "envelope/world.rs"]
 mod world;

@@ -1,7 +1,5 @@
 //! What the checks look at, and the small words they share.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 
 use super::{Clause, Finding, Outcome};
@@ -58,42 +56,6 @@ impl<'a, 't> Case<'a, 't> {
                 registered.severity
             })
     }
-}
-
-/// Whether a rule grants the agent, the action kind and every target (each target's own class, tier and labels).
-pub(super) fn grants(
-    envelope: &Envelope,
-    rule: &Rule,
-    graph: &Graph<'_>,
-    proposal: &Proposal,
-    targets: &ResolvedTargets,
-) -> bool {
-    envelope.agents.contains(&proposal.agent)
-        && rule.actions.contains(&proposal.action.kind())
-        && !targets.systems.is_empty()
-        && targets.systems.iter().all(|id| {
-            graph
-                .system(id.as_str())
-                .is_some_and(|system| grants_system(rule, system))
-        })
-}
-
-/// Whether a rule grants this target.
-pub(crate) fn grants_system(rule: &Rule, system: &System) -> bool {
-    rule.targets.classes.contains(&system.class)
-        && rule.targets.tiers.contains(&system.effective_tier())
-        && rule
-            .targets
-            .labels
-            .iter()
-            .all(|(name, value)| system.labels.get(name) == Some(value))
-        && asks_for(&rule.targets.sites, system.site.as_ref())
-        && asks_for(&rule.targets.exposure, system.exposure.as_ref())
-}
-
-/// Whether a list that is empty asks nothing, or else holds a value that is known.
-fn asks_for<T: Ord>(wanted: &BTreeSet<T>, known: Option<&T>) -> bool {
-    wanted.is_empty() || known.is_some_and(|known| wanted.contains(known))
 }
 
 /// A finding under construction.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::case::{Case, grants};
+use super::case::Case;
 use super::checks;
 use super::checks::conditions::latest_budget;
+use super::rules::grants;
 use super::{Assessment, Finding, Outcome, QuorumRule, ScopeCounts, Verdict};
 use crate::envelope::{Envelope, Rule};
 use crate::history::{Drill, History, RegisteredDetection, StagingRun};

@@ -5,12 +5,13 @@ mod case;
 mod checks;
 mod evaluate;
 mod explain;
+pub mod rules;
 
 use std::collections::BTreeSet;
 
-pub(crate) use case::grants_system;
 pub use evaluate::{Evaluation, assess, blocking, evaluate, history_slice};
 pub use explain::explain;
+pub(crate) use rules::grants_system;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

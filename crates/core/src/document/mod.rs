@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 
 use crate::diagnostic::{Checked, DocumentError};
 use crate::document::limits::Limits;
+pub use crate::document::lint::Surroundings;
 use crate::document::tree::{Found, Node, Place};
 use crate::envelope::Envelope;
 use crate::history::History;
@@ -70,11 +71,28 @@ impl Kind {
 /// # Errors
 /// [`DocumentError`] lists everything that is wrong with it.
 pub fn envelope(text: impl AsRef<[u8]>) -> Result<Checked<Envelope>, DocumentError> {
+    envelope_within(text, Surroundings::default())
+}
+
+/// As [`envelope`], and warns of what does not fit its surroundings: names that the topology lacks,
+/// a window that is over.
+///
+/// # Errors
+/// As [`envelope`].
+pub fn envelope_within(
+    text: impl AsRef<[u8]>,
+    surroundings: Surroundings<'_>,
+) -> Result<Checked<Envelope>, DocumentError> {
     document(
         Kind::Envelope,
         text.as_ref(),
         envelope::check_parts,
-        envelope::check,
+        |envelope, root, found| {
+            envelope::check(envelope, root, found);
+            if !found.refuses() {
+                lint::surroundings(envelope, surroundings, root, found);
+            }
+        },
     )
 }
 
@@ -135,7 +153,7 @@ fn document<T: DeserializeOwned>(
     kind: Kind,
     bytes: &[u8],
     check_parts: fn(&Node<'_>, &mut Found),
-    check: fn(&mut T, &Node<'_>, &mut Found),
+    check: impl FnOnce(&mut T, &Node<'_>, &mut Found),
 ) -> Result<Checked<T>, DocumentError> {
     let mut found = Found::default();
     let mut document = None;

@@ -1,7 +1,8 @@
 //! 4.1: one rule grants the agent, the action and every target, and its own bounds hold.
 
 use super::super::calendar;
-use super::super::case::{Case, Found, count, grants_system, some};
+use super::super::case::{Case, Found, count, some};
+use super::super::rules::grants_system;
 use super::conditions;
 use crate::assessment::Outcome;
 use crate::envelope::{Envelope, Rule};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::decimal::Decimal;
-use crate::document::lint::shadow;
+use crate::document::lint::calendars::calendars;
+use crate::document::lint::rules::rules;
 use crate::document::tree::{Found, Node};
 use crate::envelope::{Autonomy, BlastRadius, Envelope, Rule};
 use crate::topology::Tier;
@@ -20,36 +21,12 @@ pub(crate) fn envelope(envelope: &Envelope, root: &Node<'_>, found: &mut Found) 
     }
     tiers(envelope, root, found);
     unused(envelope, root, found);
-    for (id, calendar) in &envelope.calendars {
-        let always = calendar.days.is_none()
-            && calendar.from.is_none()
-            && calendar.to.is_none()
-            && calendar.dates.is_none();
-        if always {
-            found.warning(
-                root.place_of(&["calendars", id.as_str()]),
-                "endless-calendar",
-                format!("calendar `{id}` covers all time"),
-                "give it days, times or dates",
-            );
-        }
-    }
+    calendars(envelope, root, found);
     let nodes = root.get("rules").map(Node::items).unwrap_or_default();
-    for (index, (rule, node)) in envelope.rules.iter().zip(nodes).enumerate() {
+    rules(envelope, nodes, found);
+    for (rule, node) in envelope.rules.iter().zip(nodes) {
         grants(rule, envelope, node, found);
         limits(rule, envelope, node, found);
-        let earlier = envelope.rules.iter().take(index);
-        if let Some(shadowing) = earlier.into_iter().find(|e| shadow::shadows(e, rule)) {
-            found.warning(
-                node.place_of(&["id"]),
-                "shadowed-rule",
-                format!(
-                    "rule `{}` never decides: `{}` before it grants all that it grants, on no more conditions",
-                    rule.id, shadowing.id
-                ),
-                "put the narrower rule first, or remove it",
-            );
-        }
     }
 }
 
