@@ -6,6 +6,7 @@
 mod assess;
 mod backtest;
 mod conformance;
+mod envelope;
 mod lint;
 mod online;
 mod output;
@@ -31,6 +32,7 @@ enum Command {
     Assess(assess::Arguments),
     Backtest(backtest::Arguments),
     Conformance(conformance::Arguments),
+    Envelope(envelope::Arguments),
     Lint(lint::Arguments),
     Schema(schema::Arguments),
     Verify(verify::Arguments),
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Assess(arguments) => assess::run(&arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Envelope(arguments) => envelope::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

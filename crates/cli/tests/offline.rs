@@ -235,3 +235,49 @@ fn a_back_test_tells_what_a_draft_would_change() {
         text(&output.stderr)
     );
 }
+fn an_envelope_is_compared_in_sentences() {
+    let folder = tempfile::tempdir().unwrap();
+    let wider = folder.path().join("wider.yaml");
+    let text = fs::read_to_string(example("envelope.yaml")).unwrap();
+    fs::write(&wider, text.replace("systems: 200", "systems: 500")).unwrap();
+    let diff = |more: &[&str]| {
+        let mut arguments = vec!["envelope".to_owned(), "diff".to_owned()];
+        arguments
+            .extend([example("envelope.yaml"), wider.clone()].map(|p| p.display().to_string()));
+        arguments.extend(more.iter().map(|&a| a.to_owned()));
+        run(&arguments)
+    };
+    let said = "rules contain-workstation, routine-patch may now touch 500 systems of tier non-critical in 1d, was 200";
+    assert_eq!(text_of(&diff(&[])), format!("widens   {said}\n"));
+    let json: Value = serde_json::from_str(&text_of(&diff(&["--json"]))).unwrap();
+    assert_eq!(json[0]["sentence"], said);
+    assert_eq!(json[0]["direction"], "widens");
+}
+
+#[test]
+fn an_envelope_is_held_against_a_topology() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("envelope.yaml");
+    let envelope = fs::read_to_string(example("envelope.yaml")).unwrap();
+    fs::write(&file, envelope.replace("[linux-server]", "[mainframe]")).unwrap();
+    let path = |path: &Path| path.display().to_string();
+    let output = run(&[
+        "lint".to_owned(),
+        "--envelope".to_owned(),
+        path(&file),
+        "--topology".to_owned(),
+        path(&example("topology.yaml")),
+    ]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("envelope.yaml:43:26: warning[unknown-name]"),
+        "{told}"
+    );
+}
+
+/// What a command that succeeded printed.
+fn text_of(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
