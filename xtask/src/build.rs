@@ -7,7 +7,7 @@ use crate::workspace::{WholeWorkspace, Workspace};
 /// Bundles the screens and builds every program.
 pub(crate) fn everything(workspace: &Workspace) -> Outcome {
     ui::bundle(workspace)?;
-    run(workspace.cargo("build").whole_workspace())
+    run(workspace.cargo("build").arg("--locked").whole_workspace())
 }
 
 /// Bundles the screens and builds every program and every test.

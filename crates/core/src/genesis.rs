@@ -113,6 +113,33 @@ pub struct Credential {
     pub challenge: Bytes,
 }
 
+/// Whether `aaguid`, a UUID in any spelling, is [`DEMONSTRATION_AAGUID`].
+#[must_use]
+pub fn is_demonstration_model(aaguid: &str) -> bool {
+    let digits: String = aaguid
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    let own: String = DEMONSTRATION_AAGUID
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    digits.ends_with(&own)
+}
+
+impl Credential {
+    /// Whether a demonstration key made it, by its model or by what the key itself attested.
+    #[must_use]
+    pub fn is_demonstration(&self) -> bool {
+        let attested = &self.registration.attestation_object.0;
+        is_demonstration_model(&self.aaguid)
+            || attested
+                .windows(DEMONSTRATION_AAGUID.len())
+                .any(|window| window == DEMONSTRATION_AAGUID)
+    }
+}
+
 impl Genesis {
     /// The approver with this id.
     #[must_use]

@@ -26,6 +26,7 @@ pub mod log;
 pub mod operation;
 pub mod proposal;
 pub mod quorum;
+pub mod quote;
 pub mod scope;
 pub mod span;
 pub mod sshsig;

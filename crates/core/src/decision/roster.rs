@@ -40,6 +40,11 @@ pub enum RosterError {
         "approver `{0}` cannot be named in an allowed_signers file; use letters, digits and `. _ @ + -`"
     )]
     Principal(ApproverId),
+    /// A key that protects nothing stands for a person, or may.
+    #[error(
+        "the genesis is of no demonstration and accepts demonstration keys ({0}); do not trust it, make a new one with real keys"
+    )]
+    DemonstrationKey(String),
     /// One person alone could change everything.
     #[error("the genesis names {0} administrators; at least {ADMINISTRATORS_MIN} are needed")]
     Administrators(usize),
@@ -49,7 +54,8 @@ impl Roster {
     /// The roster as the genesis leaves it.
     ///
     /// # Errors
-    /// [`RosterError`]. Attestation is the enrolling backend's to check; it is not repeated here.
+    /// [`RosterError`]. Attestation is the enrolling backend's to check; only that demonstration keys
+    /// stay in demonstrations is checked again here.
     pub fn from_genesis(genesis: &Genesis) -> Result<Self, RosterError> {
         if genesis.schema != genesis::SCHEMA {
             return Err(RosterError::Schema);
@@ -61,6 +67,9 @@ impl Roster {
             .try_into()
             .map_err(|_| RosterError::LogKey)?;
         let log_key = VerifyingKey::from_bytes(&key).map_err(|_| RosterError::LogKey)?;
+        if !genesis.demonstration {
+            check_real(genesis)?;
+        }
         let mut approvers = BTreeMap::new();
         let mut credentials = BTreeSet::new();
         for approver in &genesis.approvers {
@@ -119,5 +128,68 @@ impl Roster {
     /// Everybody, in the order of their ids.
     pub fn approvers(&self) -> impl Iterator<Item = &Approver> {
         self.approvers.values()
+    }
+}
+
+/// That neither the list of key models nor a credential is a demonstration's.
+fn check_real(genesis: &Genesis) -> Result<(), RosterError> {
+    let model = genesis
+        .attestation
+        .iter()
+        .find(|root| genesis::is_demonstration_model(&root.aaguid))
+        .map(|root| format!("the model `{}`", root.model));
+    let held = genesis
+        .approvers
+        .iter()
+        .find(|approver| approver.credential.is_demonstration())
+        .map(|approver| format!("the key of `{}`", approver.id));
+    match held.or(model) {
+        Some(what) => Err(RosterError::DemonstrationKey(what)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::fixture::Fixture;
+    use crate::genesis::{AttestationRoot, DEMONSTRATION_AAGUID};
+    use crate::webauthn::Bytes;
+
+    #[test]
+    fn demonstration_keys_stay_in_demonstrations() {
+        const REAL: &str = "2fc0579f-8113-47ea-b116-bb5a8db9202a";
+        let check = |change: &dyn Fn(&mut Genesis)| {
+            let mut genesis = Fixture::new().genesis;
+            genesis.demonstration = false;
+            for approver in &mut genesis.approvers {
+                approver.credential.aaguid = REAL.to_owned();
+            }
+            change(&mut genesis);
+            Roster::from_genesis(&genesis).map(|_| ())
+        };
+        let refused = |what: &str| Err(RosterError::DemonstrationKey(what.to_owned()));
+        assert_eq!(check(&|_| ()), Ok(()));
+        assert_eq!(check(&|g| g.demonstration = true), Ok(()));
+        assert_eq!(
+            check(&|g| g.approvers[1].credential.aaguid = "BE772A5F617E5840AF9E7E628F5141D2".into()),
+            refused("the key of `olga`")
+        );
+        // A genesis may name another model than the one that the key attested.
+        let attested = [&[0x58, 0xa4][..], &DEMONSTRATION_AAGUID, &[0, 16]].concat();
+        assert_eq!(
+            check(&|g| {
+                g.approvers[0].credential.registration.attestation_object = Bytes(attested.clone());
+            }),
+            refused("the key of `sam`")
+        );
+        assert_eq!(
+            check(&|g| g.attestation.push(AttestationRoot {
+                model: "key".to_owned(),
+                aaguid: "be772a5f-617e-5840-af9e-7e628f5141d2".to_owned(),
+                root: String::new(),
+            })),
+            refused("the model `key`")
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::readme::{self, Signed};
+use super::readme::{self, Edition, Signed};
 use super::{
     BRIEFING, CHECKPOINT, ConsistencyFile, Files, README, WebauthnFile, consistency_path,
     decision_path, entry_path, payload_path, proof_path,
@@ -125,7 +125,13 @@ pub fn export(inputs: &Inputs) -> Result<Files, ExportError> {
             canonical::to_bytes(consistency)?,
         );
     }
-    let readme = readme::render(&roster, canonical::digest(&genesis)?, &checkpoint, &signed);
+    let readme = readme::render(
+        Edition::Second,
+        &roster,
+        canonical::digest(&genesis)?,
+        &checkpoint,
+        &signed,
+    );
     files.insert(README.to_owned(), readme.into_bytes());
     Ok(files)
 }

@@ -33,9 +33,24 @@ impl Signed {
     }
 }
 
-/// The README. Its text belongs to the folder's format: whoever changes it keeps the old one for
-/// folders written before.
+/// Which text: it belongs to the folder's format, so those of folders written before are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edition {
+    /// Says nothing of the envelope's own authorisation.
+    First,
+    /// What is written now.
+    Second,
+}
+
+/// What the second edition says besides.
+const ENVELOPE: &str = "\
+- That the envelope of the briefing was in force: the folder of an item has its text and not the
+  board's decisions about it. Export the evidence of the envelope by its digest and check it too.
+";
+
+/// The README.
 pub(super) fn render(
+    edition: Edition,
     roster: &Roster,
     genesis: Digest,
     checkpoint: &Checkpoint,
@@ -116,10 +131,14 @@ console, from your own records. Whoever can replace the whole folder can replace
   is a witness.
 - That the facts in the briefing (history, the executor's plan) and the entries about systems are
   true: they are the backend's and the executors' word, fixed in time.
-- The model of the keys: it is attested at enrolment; the attestation is in the genesis entry.
+{envelope}- The model of the keys: it is attested at enrolment; the attestation is in the genesis entry.
 - A rationale that is missing from `payloads/` was erased or not exported; its commitment is in the
   statement.
 ",
+        envelope = match edition {
+            Edition::First => "",
+            Edition::Second => ENVELOPE,
+        },
         deployment = roster.deployment(),
         size = checkpoint.size,
         root = checkpoint.root,

@@ -7,9 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::documents::{Payloads, canonical_document};
 use super::log::Log;
 use super::report::Report;
-use super::{BRIEFING, Files, WebauthnFile, decision_path};
-use crate::assessment::Verdict;
-use crate::briefing::Briefing;
+use super::{Files, WebauthnFile, decision_path};
 use crate::canonical;
 use crate::decision::receipt::INCLUDE_WITHIN_SECONDS;
 use crate::decision::{CLOCK_SKEW_SECONDS_MAX, Roster, UnverifiedDecision, VerifiedDecision};
@@ -52,27 +50,7 @@ pub(super) fn read(
             Err(error) => report.fail(&subject, error),
         }
     }
-    if decisions.is_empty() {
-        if runs_alone(files) {
-            report.note(
-                "decisions",
-                "nobody decided this: the assessment let it run alone",
-            );
-        } else {
-            report.fail("decisions", "there is no decision whose signature holds");
-        }
-    }
     decisions
-}
-
-/// Whether the folder is about something that its briefing lets run without a decision, and has none.
-/// Whether the briefing is true is checked where it is made again.
-fn runs_alone(files: &Files) -> bool {
-    numbers(files).is_empty()
-        && files
-            .get(BRIEFING)
-            .and_then(|bytes| canonical_document::<Briefing>(bytes).ok())
-            .is_some_and(|briefing| briefing.assessment.verdict == Verdict::Autonomous)
 }
 
 /// `decisions/1`, `decisions/2`, … as the folder has them, each with at least one file.

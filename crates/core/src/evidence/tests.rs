@@ -238,6 +238,39 @@ impl Story {
         self.log(&Entry::of(at(NOW), &body).unwrap());
     }
 
+    /// A drill on one system.
+    fn rehearse(&mut self) {
+        let authority =
+            serde_json::json!({"kind": "drill", "action": "patch", "class": "linux-server"});
+        let authority: Authority = serde_json::from_value(authority).unwrap();
+        let document = OperationDocument {
+            schema: OPERATION_SCHEMA.to_owned(),
+            audience: self.fixture.briefing.audience.clone(),
+            operation: OperationId::new("op-2").unwrap(),
+            item: None,
+            briefing: None,
+            authority: authority.clone(),
+            action: self.fixture.briefing.proposal.action.kind(),
+            waves: vec![systems(&["web-1"]).into_iter().collect()],
+            quorum: self.fixture.briefing.assessment.quorum.clone().unwrap(),
+            started_at: at(NOW),
+        };
+        let bytes = canonical::to_bytes(&document).unwrap();
+        let body = OperationRecorded::new(
+            document.operation.clone(),
+            None,
+            Digest::of(&bytes),
+            document.action,
+            Record::Started {
+                authority,
+                systems: 1,
+                waves: 1,
+            },
+        );
+        self.inputs.documents.push(bytes);
+        self.log(&Entry::of(at(NOW), &body).unwrap());
+    }
+
     fn roll_back(&mut self, document: &OperationDocument, trip: Digest, touched: &str) {
         let all: BTreeSet<SystemId> = document.waves.iter().flatten().cloned().collect();
         let touched = systems(&[touched]);
@@ -638,6 +671,45 @@ fn an_authorised_envelope_proves_itself() {
     );
     authorise(&[|f| &f.board[0]], true).fails_with("rests on too few decisions");
     authorise(&[|f| &f.board[0], |f| &f.soc], true).fails_with("rests on too few decisions");
+}
+
+#[test]
+fn what_needed_no_decision_proves_itself_and_nothing_more() {
+    // Nobody has decided: what is there is the assessment.
+    let mut story = Story::new();
+    story.assess();
+    let folder = story.export();
+    folder.holds();
+    let notes = folder.sentences(Outcome::Noted).join("\n");
+    assert!(notes.contains("nothing that ran"), "{notes}");
+
+    // A drill.
+    let mut story = Story::new();
+    story.rehearse();
+    let folder = story.export();
+    folder.holds();
+    let notes = folder.sentences(Outcome::Noted).join("\n");
+    assert!(notes.contains("it was a drill"), "{notes}");
+
+    // What rests on decisions fails without them, and so does a folder of nothing.
+    let mut story = Story::new();
+    story.assess();
+    story.operate(&[Digest::of(b"none")], &["web-1"], "web-1");
+    story
+        .export()
+        .fails_with("the log says that people decided");
+    Story::new().export().fails_with("nothing else to check");
+}
+
+#[test]
+fn a_folder_written_before_the_readme_grew_still_verifies() {
+    let mut folder = whole_story().export();
+    let readme = String::from_utf8(folder.files[README].clone()).unwrap();
+    let start = readme.find("- That the envelope of the briefing").unwrap();
+    let end = start + readme[start..].find("- The model").unwrap();
+    let before = format!("{}{}", &readme[..start], &readme[end..]);
+    folder.files.insert(README.to_owned(), before.into_bytes());
+    folder.holds();
 }
 
 #[test]

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::documents::Payloads;
+use super::item::Item;
 use super::log::{Log, ground};
-use super::readme::{self, Signed};
+use super::readme::{self, Edition, Signed};
 use super::report::Report;
 use super::signatures::{self, Recorded};
 use super::{BRIEFING, CHECKPOINT, Files, README, decision_path};
 use super::{envelope, item, operation};
 use crate::decision::Roster;
 use crate::identifier::Digest;
+use crate::log::EntryKind;
+use crate::log::body::OperationRecorded;
+use crate::operation::Authority;
 use crate::statement::{DecisionKind, SubjectName};
 
 /// What the checks of what was decided have in common.
@@ -51,7 +55,7 @@ impl Case<'_> {
 
 /// Checks a folder: signatures and flags, SSH form, log inclusion and consistency, the documents
 /// behind every digest, the assessment (made again), the quorum, narrowing, and that no file is left
-/// over. `pinned` is the digest of the genesis that the reader trusts.
+/// over. A decision must be there only where something rests on one. `pinned` is the digest of the genesis that the reader trusts.
 #[must_use]
 pub fn verify(files: &Files, pinned: Option<Digest>) -> Report {
     let mut report = Report::default();
@@ -69,11 +73,20 @@ pub fn verify(files: &Files, pinned: Option<Digest>) -> Report {
         .iter()
         .map(|(number, decision)| Signed::of(*number, decision))
         .collect();
-    let readme = readme::render(&ground.roster, ground.genesis, &log.checkpoint, &signed);
-    if files
-        .get(README)
-        .is_some_and(|bytes| *bytes == readme.as_bytes())
-    {
+    let written = files.get(README);
+    let belongs = [Edition::Second, Edition::First]
+        .into_iter()
+        .any(|edition| {
+            let text = readme::render(
+                edition,
+                &ground.roster,
+                ground.genesis,
+                &log.checkpoint,
+                &signed,
+            );
+            written.is_some_and(|bytes| *bytes == text.as_bytes())
+        });
+    if belongs {
         report.hold(README, "it is what belongs to this folder");
     } else {
         report.fail(
@@ -95,7 +108,57 @@ pub fn verify(files: &Files, pinned: Option<Digest>) -> Report {
     let item = item::check(&case, &mut report);
     operation::check(&case, item.as_ref(), &mut report);
     envelope::check(&case, &mut report);
+    if recorded.is_empty() {
+        check_undecided(&case, item.as_ref(), &mut report);
+    }
     report
+}
+
+/// A folder without a decision: what it proves instead, and a failure where it proves nothing or
+/// something in it rests on decisions.
+fn check_undecided(case: &Case<'_>, item: Option<&Item>, report: &mut Report) {
+    const SUBJECT: &str = "decisions";
+    let started: Vec<Authority> = case
+        .log
+        .entries
+        .values()
+        .filter_map(|logged| logged.entry.body::<OperationRecorded>().ok())
+        .filter_map(|body| operation::authority_of(&body.record).cloned())
+        .collect();
+    let decided = |authority: &Authority| match authority {
+        Authority::Decided(_) => true,
+        Authority::Autonomous(_) | Authority::Drill(_) => false,
+    };
+    let authorised = case
+        .log
+        .entries
+        .values()
+        .any(|logged| logged.entry.kind == EntryKind::EnvelopeAuthorised);
+    if authorised || started.iter().any(decided) {
+        report.fail(
+            SUBJECT,
+            "the log says that people decided, and there is no decision whose signature holds",
+        );
+        return;
+    }
+    match (item, started.first()) {
+        (_, Some(Authority::Autonomous(_))) => report.note(
+            SUBJECT,
+            "nobody decided, and nobody had to: the assessment, made again, and the rule it names are what was checked",
+        ),
+        (_, Some(Authority::Drill(_))) => report.note(
+            SUBJECT,
+            "nobody decided, and nobody had to: it was a drill; its systems and the entries about it are what was checked",
+        ),
+        (Some(_), Some(Authority::Decided(_)) | None) => report.note(
+            SUBJECT,
+            "nobody's decision is in this folder, and nothing that ran: the assessment, made again, is what was checked",
+        ),
+        (None, Some(Authority::Decided(_)) | None) => report.fail(
+            SUBJECT,
+            "there is no decision whose signature holds, and nothing else to check",
+        ),
+    }
 }
 
 /// Every file must be of a kind that a check covers; the checks then cover each of them.
