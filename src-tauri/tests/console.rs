@@ -141,6 +141,7 @@ async fn set_up(url: &str, keys: &KeyRing) -> Digest {
             rp_id: options.rp_id,
             challenge: options.challenge.0,
             user_id: options.user_id.0,
+            exclude: options.exclude,
             user_name: id.to_owned(),
             user_display_name: id.to_owned(),
             timeout: Duration::from_secs(30),
@@ -169,6 +170,7 @@ async fn set_up(url: &str, keys: &KeyRing) -> Digest {
     let secret = operator
         .register_agent(&RegisterAgent {
             agent: "soc-agent".parse().unwrap(),
+            operated_by: std::collections::BTreeSet::new(),
         })
         .await
         .unwrap()

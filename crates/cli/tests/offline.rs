@@ -138,11 +138,27 @@ fn ten_megabytes_of_garbage_are_refused_as_every_kind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("garbage");
     fs::write(&path, vec![0xff_u8; 10 << 20]).unwrap();
-    for kind in ["envelope", "topology", "proposal", "history"] {
-        let output = run(&["lint", "--kind", kind, path.to_str().unwrap()]);
-        assert_eq!(output.status.code(), Some(2), "{kind}");
-        assert!(output.stderr.len() < 10_000, "{kind}");
+    let path = path.to_str().unwrap();
+    let refused = |arguments: &[&str], mend: &str| {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stderr.len() < 10_000, "{arguments:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(&format!("{path}:1:1")), "{told}");
+        assert!(told.contains(mend), "{told}");
+    };
+    for (kind, mend) in [
+        ("envelope", "make the document smaller"),
+        ("topology", "save the document as UTF-8"),
+        ("proposal", "make the document smaller"),
+        ("history", "save the document as UTF-8"),
+    ] {
+        refused(&["lint", "--kind", kind, path], mend);
     }
+    refused(
+        &["propose", "--agent-secret", "x", path],
+        "make the document smaller",
+    );
 }
 
 #[test]

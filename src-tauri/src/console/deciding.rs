@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use countersign_core::assessment::Clause;
 use countersign_core::briefing::Narrowing;
-use countersign_core::decision::{ItemChoice, OperationChoice, OperationSubjects};
+use countersign_core::decision::{ItemChoice, OperationChoice};
 use countersign_core::identifier::{Digest, SystemId};
 use countersign_core::statement::{CheckpointReference, RiskLevel};
-use countersign_wire::client::decide::{
-    DecideError, Decider, Prepared, Reasons, operation_subjects, shown_of_operation,
-};
+use countersign_wire::client::decide::{DecideError, Decider, Prepared, Reasons};
+use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::client::review::Reviewed;
 use countersign_wire::operation::Operation;
 use countersign_wire::problem::Problem;
@@ -19,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 use super::looking::identifier;
 use super::{Console, SignedIn, problem};
+use crate::view::may::Dispatch;
 use crate::view::{briefing, operation, preview};
 
 /// The longest rationale, bytes.
@@ -33,10 +33,17 @@ pub(crate) enum Choice {
     Operation(OperationChoice),
 }
 
+/// An operation as it is now.
+struct Operated {
+    operation: Operation,
+    reviewed: ReviewedOperation,
+    title: String,
+}
+
 /// An item or operation as it is now, equal to what was shown.
 enum Shown {
-    Item(Box<Reviewed>, Box<QueueItem>, ItemChoice),
-    Operation(Box<Operation>, OperationSubjects, OperationChoice),
+    Item(Box<Reviewed>, Box<QueueItem>, Dispatch, ItemChoice),
+    Operation(Box<Operated>, OperationChoice),
 }
 
 impl Console {
@@ -51,7 +58,7 @@ impl Console {
         let signed_in = self.signed_in().await?;
         let deployment = signed_in.trusted.genesis().name.clone();
         match self.shown(&signed_in, request).await? {
-            Shown::Item(reviewed, item, choice) => {
+            Shown::Item(reviewed, item, _, choice) => {
                 self.seen_by(signed_in, move |viewer| {
                     preview::item(
                         &reviewed,
@@ -64,9 +71,9 @@ impl Console {
                 })
                 .await
             }
-            Shown::Operation(operation, subjects, choice) => Ok(preview::operation(
-                &operation,
-                &subjects,
+            Shown::Operation(operated, choice) => Ok(preview::operation(
+                &operated.reviewed,
+                &operated.title,
                 choice,
                 &deployment,
             )),
@@ -128,21 +135,29 @@ impl Console {
                 })?;
         match choice(request)? {
             Choice::Item(choice) => {
-                let (reviewed, item) = self.review(signed_in, &request.id).await?;
+                let (reviewed, item, dispatch) = self.review(signed_in, &request.id).await?;
                 if reviewed.digest() != shown || item.briefing != shown {
                     return Err(DecideError::NotWhatWasShown.into());
                 }
-                Ok(Shown::Item(Box::new(reviewed), Box::new(item), choice))
+                Ok(Shown::Item(
+                    Box::new(reviewed),
+                    Box::new(item),
+                    dispatch,
+                    choice,
+                ))
             }
             Choice::Operation(choice) => {
-                let operation = self.fetch_operation(signed_in, &request.id).await?;
-                let subjects = operation_subjects(&signed_in.trusted, &operation)?;
-                let now = shown_of_operation(&operation.summary.id, &subjects)
-                    .map_err(DecideError::from)?;
-                if now != shown {
+                let (operation, reviewed, title) =
+                    self.fetch_operation(signed_in, &request.id).await?;
+                if reviewed.shown().map_err(DecideError::from)? != shown {
                     return Err(DecideError::NotWhatWasShown.into());
                 }
-                Ok(Shown::Operation(Box::new(operation), subjects, choice))
+                let operated = Operated {
+                    operation,
+                    reviewed,
+                    title,
+                };
+                Ok(Shown::Operation(Box::new(operated), choice))
             }
         }
     }
@@ -165,12 +180,12 @@ impl Console {
             witness: signed_in.witness.clone(),
         };
         match shown {
-            Shown::Item(reviewed, item, choice) => {
+            Shown::Item(reviewed, item, dispatch, choice) => {
                 let approves = matches!(choice, ItemChoice::Approve { .. });
                 let looked_at = reviewed.clone();
                 let view = self
                     .seen_by(again, move |viewer| {
-                        briefing::view(&looked_at, &item, viewer)
+                        briefing::view(&looked_at, &item, dispatch, viewer)
                     })
                     .await?;
                 if !reviewed.differences().is_empty() {
@@ -189,12 +204,17 @@ impl Console {
                         .await,
                 )
             }
-            Shown::Operation(fetched, subjects, choice) => {
-                let looked_at = fetched.clone();
+            Shown::Operation(operated, choice) => {
+                let reviewed = operated.reviewed.clone();
                 let stood_for = Digest::of(b"");
                 let view = self
                     .seen_by(again, move |viewer| {
-                        operation::view(&looked_at, &subjects, stood_for, viewer)
+                        let Operated {
+                            operation,
+                            reviewed,
+                            title,
+                        } = *operated;
+                        operation::view(&operation, &reviewed, title, stood_for, viewer)
                     })
                     .await?;
                 permitted(match choice {
@@ -202,15 +222,8 @@ impl Console {
                     OperationChoice::Abort => view.may_abort,
                 })?;
                 self.noticing(
-                    Prepared::for_operation(
-                        &signed_in.client,
-                        &signed_in.trusted,
-                        &fetched,
-                        choice,
-                        reasons,
-                        decider,
-                    )
-                    .await,
+                    Prepared::for_operation(&signed_in.client, &reviewed, choice, reasons, decider)
+                        .await,
                 )
             }
         }

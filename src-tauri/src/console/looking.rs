@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use chrono::{Duration, Utc};
 use countersign_core::genesis::DeploymentId;
-use countersign_core::identifier::{ApproverId, OperationId, ProposalId};
+use countersign_core::identifier::{ApproverId, Digest, OperationId, ProposalId};
 use countersign_wire::client::QueueState;
-use countersign_wire::client::decide::{SignIn, operation_subjects, shown_of_operation};
+use countersign_wire::client::decide::SignIn;
+use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::client::review::Reviewed;
 use countersign_wire::operation::Operation;
 use countersign_wire::problem::Problem;
@@ -18,7 +19,7 @@ use countersign_wire::view::{
 use futures::TryStreamExt as _;
 
 use super::{Console, SignedIn, keys, problem};
-use crate::view::may::Viewer;
+use crate::view::may::{Dispatch, Viewer};
 use crate::view::queue::Glance;
 use crate::view::{briefing, operation, queue};
 
@@ -158,25 +159,29 @@ impl Console {
     /// backend's words; opening it tells why.
     async fn read_documents(&self, signed_in: &SignedIn, items: impl Iterator<Item = &QueueItem>) {
         for item in items {
-            if self.state().glances.contains_key(&item.briefing) {
-                continue;
+            self.read_briefing(signed_in, &item.id, item.briefing).await;
+        }
+    }
+
+    /// Reads the documents of one item, where its briefing has this digest and was not read yet.
+    async fn read_briefing(&self, signed_in: &SignedIn, item: &ProposalId, briefing: Digest) {
+        if self.state().glances.contains_key(&briefing) {
+            return;
+        }
+        let Ok(reviewed) = Reviewed::fetch(&signed_in.client, &signed_in.trusted, item).await
+        else {
+            return;
+        };
+        // Another briefing than the line names would put its words on the wrong line.
+        if reviewed.digest() != briefing {
+            return;
+        }
+        if let Ok(glance) = tokio::task::spawn_blocking(move || Glance::of(&reviewed)).await {
+            let mut state = self.state();
+            if state.glances.len() >= GLANCES_KEPT_MAX {
+                state.glances.clear();
             }
-            let Ok(reviewed) =
-                Reviewed::fetch(&signed_in.client, &signed_in.trusted, &item.id).await
-            else {
-                continue;
-            };
-            // Another briefing than the line names would put its words on the wrong line.
-            if reviewed.digest() != item.briefing {
-                continue;
-            }
-            if let Ok(glance) = tokio::task::spawn_blocking(move || Glance::of(&reviewed)).await {
-                let mut state = self.state();
-                if state.glances.len() >= GLANCES_KEPT_MAX {
-                    state.glances.clear();
-                }
-                state.glances.insert(item.briefing, glance);
-            }
+            state.glances.insert(briefing, glance);
         }
     }
 
@@ -185,7 +190,7 @@ impl Console {
         &self,
         signed_in: &SignedIn,
         id: &str,
-    ) -> Result<(Reviewed, QueueItem), Problem> {
+    ) -> Result<(Reviewed, QueueItem, Dispatch), Problem> {
         let id: ProposalId = identifier(id)?;
         let item = self.noticing(signed_in.client.queue_item(&id).await)?;
         if item.id != id {
@@ -197,7 +202,19 @@ impl Console {
         }
         let reviewed =
             self.noticing(Reviewed::fetch(&signed_in.client, &signed_in.trusted, &id).await)?;
-        Ok((reviewed, item))
+        let dispatch = self.dispatch(signed_in, &item).await;
+        Ok((reviewed, item, dispatch))
+    }
+
+    /// How far the operation of an item is, as the backend says; it refuses where it says wrong.
+    async fn dispatch(&self, signed_in: &SignedIn, item: &QueueItem) -> Dispatch {
+        let Some(operation) = &item.operation else {
+            return Dispatch::NotBegun;
+        };
+        match signed_in.client.operation(operation).await {
+            Ok(operation) if operation.summary.touched == 0 => Dispatch::NotBegun,
+            Ok(_) | Err(_) => Dispatch::Begun,
+        }
     }
 
     /// A briefing, checked and assessed anew.
@@ -206,9 +223,9 @@ impl Console {
     /// A problem of the backend, or of the documents it sent.
     pub async fn briefing(&self, id: &str) -> Result<BriefingView, Problem> {
         let signed_in = self.signed_in().await?;
-        let (reviewed, item) = self.review(&signed_in, id).await?;
+        let (reviewed, item, dispatch) = self.review(&signed_in, id).await?;
         self.seen_by(signed_in, move |viewer| {
-            briefing::view(&reviewed, &item, viewer)
+            briefing::view(&reviewed, &item, dispatch, viewer)
         })
         .await
     }
@@ -252,11 +269,12 @@ impl Console {
         Ok(rows)
     }
 
+    /// An operation, its documents, and what it does in a line.
     pub(super) async fn fetch_operation(
         &self,
         signed_in: &SignedIn,
         id: &str,
-    ) -> Result<Operation, Problem> {
+    ) -> Result<(Operation, ReviewedOperation, String), Problem> {
         let id: OperationId = identifier(id)?;
         let operation = self.noticing(signed_in.client.operation(&id).await)?;
         if operation.summary.id != id {
@@ -266,7 +284,23 @@ impl Console {
                 "the backend sent another operation than was asked for",
             ));
         }
-        Ok(operation)
+        let reviewed = ReviewedOperation::of(&signed_in.trusted, &id, &operation)?;
+        let own = self.title_of(signed_in, &reviewed).await;
+        let title = operation::title(own.as_deref(), &operation);
+        Ok((operation, reviewed, title))
+    }
+
+    /// What an operation does in our own words, from the briefing that its document names.
+    async fn title_of(
+        &self,
+        signed_in: &SignedIn,
+        operation: &ReviewedOperation,
+    ) -> Option<String> {
+        let document = operation.document();
+        let (item, briefing) = (document.item.as_ref()?, document.briefing?);
+        self.read_briefing(signed_in, item, briefing).await;
+        let state = self.state();
+        Some(state.glances.get(&briefing)?.title().to_owned())
     }
 
     /// An operation, its documents checked.
@@ -275,12 +309,12 @@ impl Console {
     /// A problem of the backend, or of the documents it sent.
     pub async fn operation(&self, id: &str) -> Result<OperationView, Problem> {
         let signed_in = self.signed_in().await?;
-        let fetched = self.fetch_operation(&signed_in, id).await?;
-        let subjects = operation_subjects(&signed_in.trusted, &fetched)?;
-        let shown = shown_of_operation(&fetched.summary.id, &subjects)
+        let (fetched, reviewed, title) = self.fetch_operation(&signed_in, id).await?;
+        let shown = reviewed
+            .shown()
             .map_err(countersign_wire::client::decide::DecideError::from)?;
         self.seen_by(signed_in, move |viewer| {
-            operation::view(&fetched, &subjects, shown, viewer)
+            operation::view(&fetched, &reviewed, title, shown, viewer)
         })
         .await
     }

@@ -15,7 +15,7 @@ use countersign_wire::view::{
     RollbackView, ScopeView, SystemView, WaveView,
 };
 
-use super::may::{self, Item, Viewer};
+use super::may::{self, Dispatch, Item, Viewer};
 use super::{consequence, graph, impact, queue, quote, tier, words};
 
 /// Lines of a plan that are shown.
@@ -45,7 +45,12 @@ pub fn circumstances(briefing: &Briefing) -> Circumstances<'_> {
 
 /// The whole view.
 #[must_use]
-pub fn view(reviewed: &Reviewed, item: &QueueItem, viewer: &Viewer<'_>) -> BriefingView {
+pub fn view(
+    reviewed: &Reviewed,
+    item: &QueueItem,
+    dispatch: Dispatch,
+    viewer: &Viewer<'_>,
+) -> BriefingView {
     let briefing = reviewed.briefing();
     let graph = Graph::new(reviewed.topology());
     let evaluation = evaluate(reviewed, &graph);
@@ -55,11 +60,13 @@ pub fn view(reviewed: &Reviewed, item: &QueueItem, viewer: &Viewer<'_>) -> Brief
         .iter()
         .partition(|finding| finding.outcome != Outcome::Pass);
     blocking.sort_by_key(|finding| badness(finding.clause));
-    let proposers = countersign_core::decision::proposers(&briefing.proposal);
+    let mut proposers = countersign_core::decision::proposers(&briefing.proposal);
+    proposers.extend(item.operated_by.iter().cloned());
     let quorum = assessment.quorum.as_ref();
     let deciding = Item {
         state: item.state,
         briefing,
+        dispatch,
         decisions: &item.decisions,
         proposers: &proposers,
         expires_at: briefing.expires_at,

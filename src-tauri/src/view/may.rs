@@ -28,6 +28,15 @@ pub struct Viewer<'a> {
     pub now: DateTime<Utc>,
 }
 
+/// How far the operation of an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dispatch {
+    /// There is none, or it has touched nothing: one eligible approver still stops the item (DESIGN §6.4).
+    NotBegun,
+    /// It has touched systems; or nobody could say.
+    Begun,
+}
+
 /// An item as far as deciding goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Item<'a> {
@@ -35,6 +44,8 @@ pub struct Item<'a> {
     pub state: ItemState,
     /// Its briefing, which says who may decide what.
     pub briefing: &'a Briefing,
+    /// How far its operation is, if it has one.
+    pub dispatch: Dispatch,
     /// Decisions so far.
     pub decisions: &'a [DecisionSummary],
     /// Who may not decide.
@@ -62,11 +73,28 @@ fn not(why_not: impl Into<String>) -> MayView {
 /// Whether `approve` or `reject` may be signed.
 #[must_use]
 pub fn decide_item(viewer: &Viewer<'_>, item: &Item<'_>, kind: DecisionKind) -> MayView {
-    if item.state != ItemState::Waiting {
-        return not(format!("It no longer waits: {}.", state(item.state)));
-    }
+    let too_late = match item.state {
+        ItemState::Waiting => "It has expired; the agent was told to stop.",
+        ItemState::Running
+            if kind == DecisionKind::Reject && item.dispatch == Dispatch::NotBegun =>
+        {
+            "The time to sign about it is over; abort its operation instead."
+        }
+        ItemState::Running
+        | ItemState::Done
+        | ItemState::Halted
+        | ItemState::RolledBack
+        | ItemState::Aborted
+        | ItemState::Rejected
+        | ItemState::Expired
+        | ItemState::Superseded
+        | ItemState::Refused
+        | ItemState::Voided => {
+            return not(format!("It no longer waits: {}.", state(item.state)));
+        }
+    };
     if viewer.now >= item.expires_at {
-        return not("It has expired; the agent was told to stop.");
+        return not(too_late);
     }
     let Ok(rule) = item_rule(item.briefing, kind) else {
         return not("There is nothing to decide: it needs no approval.");
@@ -74,7 +102,7 @@ pub fn decide_item(viewer: &Viewer<'_>, item: &Item<'_>, kind: DecisionKind) -> 
     let roles = match eligible(viewer, &rule) {
         Ok((approver, roles)) if item.proposers.contains(approver) => {
             let _ = roles;
-            return not("You proposed it; somebody else decides.");
+            return not("You proposed it, or operate the agent that did; somebody else decides.");
         }
         Ok((approver, roles)) => {
             if item
@@ -109,15 +137,8 @@ pub fn decide_item(viewer: &Viewer<'_>, item: &Item<'_>, kind: DecisionKind) -> 
 
 /// Whether `roll_back` or `abort` may be signed: one eligible approver, also under an alarm.
 #[must_use]
-pub fn decide_operation(viewer: &Viewer<'_>, quorum: Option<&QuorumRule>) -> MayView {
-    let rule = quorum.map_or(
-        QuorumRule {
-            needed: 1,
-            roles: BTreeSet::new(),
-        },
-        any_one_of,
-    );
-    match eligible(viewer, &rule) {
+pub fn decide_operation(viewer: &Viewer<'_>, quorum: &QuorumRule) -> MayView {
+    match eligible(viewer, &any_one_of(quorum)) {
         Ok(_) => may(),
         Err(why_not) => not(why_not),
     }

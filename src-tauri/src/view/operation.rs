@@ -1,7 +1,8 @@
 //! Operations for the window.
 
-use countersign_core::decision::OperationSubjects;
 use countersign_core::identifier::{Digest, SystemId};
+use countersign_core::operation::Trip;
+use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::operation::{Operation, OperationState, OperationSummary};
 use countersign_wire::view::{MayView, OperationRow, OperationView, SystemCell, TripView};
 
@@ -27,15 +28,39 @@ pub fn row(summary: &OperationSummary) -> OperationRow {
     }
 }
 
-/// The whole operation. `subjects` are checked; `shown` is the digest that stands for them.
+/// What an operation does: in our own words where its briefing was read here, else in the backend's,
+/// and said to be so.
+#[must_use]
+pub fn title(own: Option<&str>, operation: &Operation) -> String {
+    match own {
+        Some(own) => own.to_owned(),
+        None => format!(
+            "{}, in the backend's words",
+            quote::quoted(&operation.summary.title)
+        ),
+    }
+}
+
+/// Why it halted, in a sentence; the measured value is the executor's.
+fn halted(trip: &Trip) -> String {
+    match &trip.failure.check {
+        Some(check) => quote::line(&format!("{check}: {}", trip.failure.measured)),
+        None => quote::line(&trip.failure.measured),
+    }
+}
+
+/// The whole operation, of the documents that a decision names; `shown` is the digest that stands
+/// for them. `title` is [`title`].
 #[must_use]
 pub fn view(
     operation: &Operation,
-    subjects: &OperationSubjects,
+    reviewed: &ReviewedOperation,
+    title: String,
     shown: Digest,
     viewer: &Viewer<'_>,
 ) -> OperationView {
-    let by_key = may::decide_operation(viewer, operation.quorum.as_ref());
+    let subjects = reviewed.subjects();
+    let by_key = may::decide_operation(viewer, reviewed.quorum());
     let (roll_back, abort) = open(operation.summary.state);
     let roll_back = roll_back.or(subjects
         .touched
@@ -49,7 +74,10 @@ pub fn view(
         None => by_key.clone(),
     };
     OperationView {
-        row: row(&operation.summary),
+        row: OperationRow {
+            title,
+            ..row(&operation.summary)
+        },
         cells: operation
             .systems
             .iter()
@@ -61,9 +89,9 @@ pub fn view(
                 at: system.at,
             })
             .collect(),
-        trip: operation.trip.as_ref().map(|trip| TripView {
+        trip: reviewed.trip().map(|trip| TripView {
             system: trip.system.as_str().to_owned(),
-            message: quote::line(&trip.message),
+            message: halted(trip),
             at: trip.at,
             touched: subjects
                 .touched

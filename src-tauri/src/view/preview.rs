@@ -1,12 +1,12 @@
 //! What will be signed, in one sentence, and what it would bring about, before the key is asked.
 
-use countersign_core::decision::{ItemChoice, OperationChoice, OperationSubjects, Roster};
+use countersign_core::decision::{ItemChoice, OperationChoice, Roster};
 use countersign_core::identifier::{ApproverId, SystemId};
 use countersign_core::impact::{self, Circumstances};
 use countersign_core::scope::Graph;
 use countersign_core::statement::DecisionKind;
+use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::client::review::Reviewed;
-use countersign_wire::operation::Operation;
 use countersign_wire::queue::{DecisionSummary, QueueItem};
 use countersign_wire::view::DecisionPreview;
 
@@ -106,16 +106,16 @@ fn quorum(
     }
 }
 
-/// For an operation.
+/// For an operation; `title` is [`super::operation::title`].
 #[must_use]
 pub fn operation(
-    operation: &Operation,
-    subjects: &OperationSubjects,
+    reviewed: &ReviewedOperation,
+    title: &str,
     choice: OperationChoice,
     deployment: &str,
 ) -> DecisionPreview {
-    let title = quote::line(&operation.summary.title);
-    let id = operation.summary.id.as_str();
+    let subjects = reviewed.subjects();
+    let id = quote::name(reviewed.document().operation.as_str());
     let at = quote::title(deployment);
     let touched = words::systems(&subjects.touched);
     let remaining = format!(

@@ -18,6 +18,12 @@ pub struct Glance {
 }
 
 impl Glance {
+    /// What is proposed, in our own words.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
     /// From the documents themselves.
     #[must_use]
     pub fn of(reviewed: &Reviewed) -> Self {
@@ -40,7 +46,7 @@ impl Glance {
     #[must_use]
     pub fn claimed(item: &QueueItem) -> Self {
         Self {
-            title: quote::line(&item.title),
+            title: format!("{}, in the backend's words", quote::quoted(&item.title)),
             consequence: match item.down {
                 0 => format!(
                     "{} in scope",

@@ -3,9 +3,10 @@
 use countersign_core::identifier::ApproverId;
 use countersign_core::proposal::{Action, Proposal};
 use countersign_core::topology::Topology;
+use countersign_wire::proposal::ItemState;
 use countersign_wire::view::{BriefingView, GraphView, TierView, WitnessView};
 
-use super::may::Viewer;
+use super::may::{Dispatch, Viewer};
 use super::{briefing, graph, queue, sample};
 
 fn witness() -> WitnessView {
@@ -31,7 +32,8 @@ fn seen(
         witness,
         now: sample::now(),
     };
-    briefing::view(&reviewed, &sample::item(&reviewed, approvals), &viewer)
+    let item = sample::item(&reviewed, approvals);
+    briefing::view(&reviewed, &item, Dispatch::NotBegun, &viewer)
 }
 
 fn view(topology: &Topology, proposal: &Proposal) -> BriefingView {
@@ -312,6 +314,36 @@ fn who_may_approve_and_who_may_not() {
 }
 
 #[test]
+fn what_is_approved_may_be_rejected_until_something_is_touched() {
+    let reviewed = sample::reviewed(
+        &sample::plant(),
+        &sample::proposal("proposal-firewall.json"),
+    );
+    let trusted = sample::trusted();
+    let approver = ApproverId::new("sam").unwrap();
+    let witness = witness();
+    let viewer = Viewer {
+        approver: Some(&approver),
+        roster: trusted.roster(),
+        witness: &witness,
+        now: sample::now(),
+    };
+    for (state, dispatch, reject) in [
+        (ItemState::Running, Dispatch::NotBegun, true),
+        (ItemState::Running, Dispatch::Begun, false),
+        (ItemState::Rejected, Dispatch::NotBegun, false),
+        (ItemState::Halted, Dispatch::NotBegun, false),
+    ] {
+        let mut item = sample::item(&reviewed, &["olu", "sam"]);
+        item.state = state;
+        let view = briefing::view(&reviewed, &item, dispatch, &viewer);
+        let case = format!("{state:?} {dispatch:?}: {:?}", view.may_reject.why_not);
+        assert_eq!(view.may_reject.may, reject, "{case}");
+        assert!(!view.may_approve.may, "{case}");
+    }
+}
+
+#[test]
 fn an_agent_s_words_stay_the_agent_s() {
     let mut proposal = sample::proposal("proposal-patch.json");
     proposal.rationale = Some("approved by the board\u{202e}\u{7}".repeat(200));
@@ -349,5 +381,8 @@ fn a_line_of_the_queue_says_the_same_as_the_briefing() {
         &sample::item(&reviewed, &[]),
         &queue::Glance::claimed(&sample::item(&reviewed, &[])),
     );
-    assert_eq!(claimed.title, "as the backend calls it");
+    assert_eq!(
+        claimed.title,
+        "“as the backend calls it”, in the backend's words"
+    );
 }

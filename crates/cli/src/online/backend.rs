@@ -11,7 +11,7 @@ use countersign_wire::client::trust::{Trusted, WitnessError, follow_log};
 use countersign_wire::client::{Client, ClientError};
 use serde::{Deserialize, Serialize};
 
-use crate::output::Failure;
+use crate::output::{Failure, complain, plain};
 
 /// The backend and what is known of it.
 #[derive(Debug, Args)]
@@ -138,6 +138,15 @@ impl BackendArguments {
         &self,
         client: &Client,
     ) -> Result<(Trusted, CheckpointReference), Failure> {
+        self.trusted_for(client, Purpose::Any).await
+    }
+
+    /// As [`Self::trusted`], for `purpose`.
+    pub(crate) async fn trusted_for(
+        &self,
+        client: &Client,
+        purpose: Purpose,
+    ) -> Result<(Trusted, CheckpointReference), Failure> {
         let known = self.pinned()?.backends.get(client.base_url()).cloned();
         let genesis = match (self.genesis, &known) {
             (Some(given), Some(known)) if given != known.genesis => {
@@ -162,12 +171,11 @@ impl BackendArguments {
             .await
             .map_err(|error| Failure::refused("not_trusted", error))?;
         let last = known.and_then(|record| record.checkpoint);
-        let checkpoint = follow_log(client, &trusted, last)
-            .await
-            .map_err(|error| match error {
-                WitnessError::Client(error) => Failure::from(error),
-                alarm @ WitnessError::Alarm(_) => Failure::refused("log_alarm", alarm),
-            })?;
+        let followed = follow_log(client, &trusted, last).await;
+        let (checkpoint, warning) = stand_on(followed, last, purpose)?;
+        if let Some(warning) = warning {
+            complain(&plain(&warning));
+        }
         self.keep(
             client.base_url(),
             Record {
@@ -179,9 +187,73 @@ impl BackendArguments {
     }
 }
 
+/// What the log is followed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Anything that a log which cannot be followed stops, approving above all.
+    Any,
+    /// Rejecting, aborting and rolling back, which it never stops (DESIGN §7).
+    Stopping,
+}
+
+/// The checkpoint to pin, and what must be told with it: where the log cannot be followed, the one
+/// verified last stands for stopping something, and for nothing else.
+fn stand_on(
+    followed: Result<CheckpointReference, WitnessError>,
+    last: Option<CheckpointReference>,
+    purpose: Purpose,
+) -> Result<(CheckpointReference, Option<String>), Failure> {
+    match (followed, last, purpose) {
+        (Ok(checkpoint), _, _) => Ok((checkpoint, None)),
+        (Err(error), Some(last), Purpose::Stopping) => Ok((
+            last,
+            Some(format!(
+                "{error}; going on with the {} entries verified last, since stopping something is never stopped",
+                last.size
+            )),
+        )),
+        (Err(WitnessError::Client(error)), _, _) => Err(Failure::from(error)),
+        (Err(alarm @ WitnessError::Alarm(_)), _, _) => Err(Failure::refused("log_alarm", alarm)),
+    }
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let code = error.code().to_owned();
         Self::refused(&code, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_alarm_stops_approving_and_never_stopping() {
+        let checkpoint = |size| CheckpointReference {
+            size,
+            root: Digest::of(b"root"),
+        };
+        let alarm = || {
+            Err(WitnessError::Alarm(
+                "it had 9 entries and now shows 7".to_owned(),
+            ))
+        };
+        let (stood_on, warning) =
+            stand_on(alarm(), Some(checkpoint(9)), Purpose::Stopping).unwrap();
+        assert_eq!(stood_on, checkpoint(9));
+        let warning = warning.unwrap();
+        assert!(warning.contains("now shows 7"), "{warning}");
+        for (last, purpose) in [
+            (Some(checkpoint(9)), Purpose::Any),
+            (None, Purpose::Any),
+            (None, Purpose::Stopping),
+        ] {
+            let failure = stand_on(alarm(), last, purpose).unwrap_err();
+            assert!(failure.to_string().contains("(log_alarm)"), "{failure}");
+        }
+        let (stood_on, warning) =
+            stand_on(Ok(checkpoint(10)), Some(checkpoint(9)), Purpose::Stopping).unwrap();
+        assert_eq!((stood_on, warning), (checkpoint(10), None));
     }
 }

@@ -8,15 +8,18 @@ use countersign_core::briefing::Narrowing;
 use countersign_core::decision::{ItemChoice, OperationChoice};
 use countersign_core::envelope::Envelope;
 use countersign_core::identifier::{Digest, OperationId, ProposalId, SystemId};
+use countersign_core::operation::Trip;
+use countersign_core::quote;
 use countersign_core::statement::{CheckpointReference, RiskLevel};
 use countersign_wire::client::Client;
 use countersign_wire::client::decide::{DecideError, Decider, Prepared, Reasons};
+use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::client::review::Reviewed;
 use countersign_wire::client::trust::Trusted;
 use countersign_wire::decision::DecisionAccepted;
 use serde_json::json;
 
-use super::backend::BackendArguments;
+use super::backend::{BackendArguments, Purpose};
 use super::key::{Hand, Person};
 use crate::output::{Failure, complain, print};
 
@@ -133,14 +136,14 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    async fn sit(deciding: &'a Deciding) -> Result<Self, Failure> {
+    async fn sit(deciding: &'a Deciding, purpose: Purpose) -> Result<Self, Failure> {
         if deciding.rationale.trim().is_empty() {
             return Err(Failure::Invalid(
                 "the rationale is empty; say why".to_owned(),
             ));
         }
         let client = deciding.backend.client()?;
-        let (trusted, checkpoint) = deciding.backend.trusted(&client).await?;
+        let (trusted, checkpoint) = deciding.backend.trusted_for(&client, purpose).await?;
         let hand = deciding.person.key.hand(None)?;
         let session = hand
             .sign_in(&client, &trusted, &deciding.person.approver)
@@ -213,7 +216,7 @@ fn report(accepted: &DecisionAccepted, json: bool) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`].
 pub(super) async fn approve(arguments: &Approve) -> Result<(), Failure> {
-    let desk = Desk::sit(&arguments.deciding).await?;
+    let desk = Desk::sit(&arguments.deciding, Purpose::Any).await?;
     let reviewed = desk.review(&arguments.item).await?;
     let targets: BTreeSet<SystemId> = if arguments.narrow_to_canary {
         reviewed
@@ -257,7 +260,7 @@ pub(super) async fn approve(arguments: &Approve) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`].
 pub(super) async fn reject(arguments: &Reject) -> Result<(), Failure> {
-    let desk = Desk::sit(&arguments.deciding).await?;
+    let desk = Desk::sit(&arguments.deciding, Purpose::Stopping).await?;
     let reviewed = desk.review(&arguments.item).await?;
     let reasons = desk.reasons(&arguments.acknowledge);
     let prepared = Prepared::for_item(
@@ -298,27 +301,44 @@ pub(super) async fn abort(arguments: &Abort) -> Result<(), Failure> {
     .await
 }
 
+/// Why an operation halted, from the log entry that is signed.
+pub(super) fn halted(trip: &Trip) -> String {
+    let check = trip
+        .failure
+        .check
+        .as_ref()
+        .map_or_else(String::new, |check| {
+            format!("{}: ", quote::name(check.as_str()))
+        });
+    format!(
+        "halted at {}: {}: {check}{:?}",
+        trip.at,
+        quote::name(trip.system.as_str()),
+        trip.failure.measured
+    )
+}
+
 async fn about_operation(
     deciding: &Deciding,
     id: &OperationId,
     choice: OperationChoice,
 ) -> Result<(), Failure> {
-    let desk = Desk::sit(deciding).await?;
+    let desk = Desk::sit(deciding, Purpose::Stopping).await?;
     let operation = desk.session.operation(id).await?;
+    let reviewed = ReviewedOperation::of(&desk.trusted, id, &operation)?;
+    if let Some(trip) = reviewed.trip() {
+        complain(&halted(trip));
+    }
+    let touched = reviewed.subjects().touched.len();
     let sentence = match choice {
-        OperationChoice::RollBack => format!(
-            "roll back the {} systems that {id} touched",
-            operation.summary.touched
-        ),
-        OperationChoice::Abort => format!(
-            "stop {id} and leave the {} systems it touched",
-            operation.summary.touched
-        ),
+        OperationChoice::RollBack => format!("roll back the {touched} systems that {id} touched"),
+        OperationChoice::Abort => {
+            format!("stop {id} and leave the {touched} systems it touched")
+        }
     };
     let prepared = Prepared::for_operation(
         &desk.session,
-        &desk.trusted,
-        &operation,
+        &reviewed,
         choice,
         desk.reasons(&[]),
         desk.decider(),
@@ -332,7 +352,7 @@ async fn about_operation(
 /// # Errors
 /// [`Failure`].
 pub(super) async fn authorise_envelope(arguments: &AuthoriseEnvelope) -> Result<(), Failure> {
-    let desk = Desk::sit(&arguments.deciding).await?;
+    let desk = Desk::sit(&arguments.deciding, Purpose::Any).await?;
     let summary = desk
         .session
         .envelopes()

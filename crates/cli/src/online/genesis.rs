@@ -116,6 +116,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             rp_id: options.rp_id,
             challenge: options.challenge.0,
             user_id: options.user_id.0,
+            exclude: options.exclude,
             user_name: person.approver.to_string(),
             user_display_name: person.name,
             timeout: TOUCH_TIMEOUT,

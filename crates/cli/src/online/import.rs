@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use countersign_core::document::Kind;
 use countersign_wire::registry::Imported;
 
 use super::backend::{BackendArguments, OperatorArguments};
 use crate::output::{Failure, complain, plain, print};
+use crate::read;
 
 /// Import a topology or an envelope; an envelope counts once its board has authorised it
 #[derive(Debug, Args)]
@@ -42,10 +44,11 @@ struct Document {
 /// [`Failure`].
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (What::Topology(document) | What::Envelope(document)) = &arguments.what;
-    let bytes = std::fs::read(&document.file).map_err(|cause| Failure::Unreadable {
-        path: document.file.display().to_string(),
-        cause,
-    })?;
+    let kind = match &arguments.what {
+        What::Topology(_) => Kind::Topology,
+        What::Envelope(_) => Kind::Envelope,
+    };
+    let bytes = read::bytes(kind, &document.file)?;
     let client = document.backend.operator(&document.operator)?;
     let imported: Imported = match &arguments.what {
         What::Topology(_) => client.import_topology(&bytes).await?,

@@ -41,10 +41,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     read::document(Kind::Proposal, &arguments.file, |bytes| {
         document::proposal(bytes)
     })?;
-    let bytes = std::fs::read(&arguments.file).map_err(|cause| Failure::Unreadable {
-        path: arguments.file.display().to_string(),
-        cause,
-    })?;
+    let bytes = read::bytes(Kind::Proposal, &arguments.file)?;
     let client = arguments
         .backend
         .client()?

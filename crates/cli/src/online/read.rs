@@ -1,12 +1,17 @@
 //! `queue`, `show`, `operations`, `operation`: read with a signed-in session.
 
 use clap::Args;
+use countersign_core::briefing::title;
 use countersign_core::identifier::{OperationId, ProposalId};
+use countersign_core::scope::Graph;
+use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::client::review::Reviewed;
+use countersign_wire::client::trust::Trusted;
 use countersign_wire::client::{Client, QueueState};
 use serde_json::json;
 
 use super::backend::BackendArguments;
+use super::decide::halted;
 use super::key::Person;
 use crate::output::{Failure, plain, print};
 use crate::report;
@@ -67,13 +72,22 @@ pub(super) async fn session(
     backend: &BackendArguments,
     person: &Person,
 ) -> Result<Client, Failure> {
+    Ok(signed_in(backend, person).await?.1)
+}
+
+/// The pinned deployment, and a session of `person` there.
+async fn signed_in(
+    backend: &BackendArguments,
+    person: &Person,
+) -> Result<(Trusted, Client), Failure> {
     let client = backend.client()?;
     let (trusted, _) = backend.trusted(&client).await?;
-    person
+    let session = person
         .key
         .hand(None)?
         .sign_in(&client, &trusted, &person.approver)
-        .await
+        .await?;
+    Ok((trusted, session))
 }
 
 /// Runs `queue`.
@@ -127,14 +141,7 @@ pub(super) async fn queue(arguments: &Queue) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`].
 pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
-    let client = arguments.backend.client()?;
-    let (trusted, _) = arguments.backend.trusted(&client).await?;
-    let session = arguments
-        .person
-        .key
-        .hand(None)?
-        .sign_in(&client, &trusted, &arguments.person.approver)
-        .await?;
+    let (trusted, session) = signed_in(&arguments.backend, &arguments.person).await?;
     let reviewed = Reviewed::fetch(&session, &trusted, &arguments.item)
         .await
         .map_err(|error| Failure::refused("review", error))?;
@@ -150,7 +157,11 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
     let briefing = reviewed.briefing();
     let mut text = format!(
         "{}\n{}\n\n{}",
-        item.title,
+        title(
+            &briefing.proposal.action,
+            &briefing.waves.iter().flatten().cloned().collect(),
+            &Graph::new(reviewed.topology()),
+        ),
         arguments.item,
         report::text(&briefing.assessment)
     );
@@ -185,28 +196,27 @@ pub(super) async fn operations(arguments: &Operations) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`].
 pub(super) async fn operation(arguments: &Operation) -> Result<(), Failure> {
-    let session = session(&arguments.backend, &arguments.person).await?;
+    let (trusted, session) = signed_in(&arguments.backend, &arguments.person).await?;
     let operation = session.operation(&arguments.operation).await?;
     if arguments.json {
         return print(&super::json(&operation)?);
     }
+    let reviewed = ReviewedOperation::of(&trusted, &arguments.operation, &operation)?;
     let summary = &operation.summary;
     let mut text = format!(
-        "{}  {}\n{:?}: {} of {} systems healthy, {} touched, wave {} of {}\n",
+        "{}  the backend says: {:?}\n{:?}: {} of {} systems healthy, {} touched, wave {} of {}\n",
         summary.id,
         summary.title,
         summary.state,
         summary.healthy,
         summary.systems,
-        summary.touched,
+        reviewed.subjects().touched.len(),
         summary.wave,
         summary.waves
     );
-    if let Some(trip) = &operation.trip {
-        text.push_str(&format!(
-            "halted at {}: {}: {}\n",
-            trip.at, trip.system, trip.message
-        ));
+    if let Some(trip) = reviewed.trip() {
+        text.push_str(&halted(trip));
+        text.push('\n');
     }
     print(&plain_lines(&text))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use countersign_core::identifier::{AgentId, SourceId, UpstreamId};
+use countersign_core::identifier::{AgentId, ApproverId, SourceId, UpstreamId};
 use countersign_wire::registry::{RegisterAgent, RegisterDetection, RegisterSource};
 
 use super::backend::{BackendArguments, OperatorArguments};
@@ -22,6 +22,9 @@ enum What {
     Agent {
         /// Who
         agent: AgentId,
+        /// The approvers who operate it, such as ann,ben; they decide about nothing that it proposes
+        #[arg(long, value_name = "APPROVER", value_delimiter = ',')]
+        operated_by: Vec<ApproverId>,
         #[command(flatten)]
         backend: BackendArguments,
         #[command(flatten)]
@@ -58,6 +61,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.what {
         What::Agent {
             agent,
+            operated_by,
             backend,
             operator,
         } => {
@@ -65,6 +69,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
                 .operator(operator)?
                 .register_agent(&RegisterAgent {
                     agent: agent.clone(),
+                    operated_by: operated_by.iter().cloned().collect(),
                 })
                 .await?;
             print(&secret.secret)

@@ -11,11 +11,11 @@ use countersign_core::assessment::Clause;
 use countersign_core::canonical::{self, CanonicalError};
 use countersign_core::decision::{
     Attempt, DecisionError, EnvelopeSubjects, ItemChoice, Judgement, Offer, OperationChoice,
-    OperationDocument, OperationSubjects, Receipt, ReceiptError, UnverifiedDecision, for_envelope,
-    for_item, for_operation,
+    OperationSubjects, Receipt, ReceiptError, UnverifiedDecision, for_envelope, for_item,
+    for_operation,
 };
 use countersign_core::envelope::Envelope;
-use countersign_core::identifier::{ApproverId, Digest, OperationId, SystemId};
+use countersign_core::identifier::{ApproverId, Digest};
 use countersign_core::statement::{
     CheckpointReference, DECISION_NAMESPACE, DecisionKind, RiskLevel, SESSION_NAMESPACE,
     SessionPredicate, SessionStatement, Statement, challenge, commitment,
@@ -23,11 +23,11 @@ use countersign_core::statement::{
 use countersign_core::webauthn::{Assertion, Bytes};
 use thiserror::Error;
 
+use super::operation::ReviewedOperation;
 use super::review::Reviewed;
 use super::trust::Trusted;
 use super::{Client, ClientError};
 use crate::decision::{About, BeginDecision, DecisionAccepted, RationalePayload, SubmitDecision};
-use crate::operation::Operation;
 use crate::session::{BeginSession, OpenSession, Session};
 
 /// Why a decision was not made. Until submission nothing has left this machine.
@@ -177,24 +177,23 @@ impl Prepared {
         .await
     }
 
-    /// Prepares a decision about an operation, from what was fetched and shown.
+    /// Prepares a decision about an operation, from the documents that were read and shown.
     ///
     /// # Errors
-    /// [`DecideError::Subjects`] where its documents do not fit together.
+    /// [`DecideError::Client`].
     pub async fn for_operation(
         client: &Client,
-        trusted: &Trusted,
-        operation: &Operation,
+        operation: &ReviewedOperation,
         choice: OperationChoice,
         reasons: Reasons,
         decider: Decider,
     ) -> Result<Self, DecideError> {
-        let subjects = operation_subjects(trusted, operation)?;
+        let subjects = operation.subjects().clone();
         let kind = match choice {
             OperationChoice::RollBack => DecisionKind::RollBack,
             OperationChoice::Abort => DecisionKind::Abort,
         };
-        let about = About::Operation(operation.summary.id.clone());
+        let about = About::Operation(operation.document().operation.clone());
         Self::begin(
             client,
             about,
@@ -475,83 +474,6 @@ impl UnsignedSignIn {
             })
             .await?)
     }
-}
-
-/// What a decision about an operation names, from the exact documents that the backend gives.
-///
-/// # Errors
-/// [`DecideError::Subjects`] where they are not of this operation or contradict what it shows.
-pub fn operation_subjects(
-    trusted: &Trusted,
-    operation: &Operation,
-) -> Result<OperationSubjects, DecideError> {
-    let given = &operation.subjects;
-    let document: OperationDocument = serde_json::from_slice(&given.operation.0)
-        .map_err(|_| DecideError::Subjects("the operation document is malformed"))?;
-    let systems = |bytes: &Bytes, what| -> Result<BTreeSet<SystemId>, DecideError> {
-        let systems: BTreeSet<SystemId> =
-            serde_json::from_slice(&bytes.0).map_err(|_| DecideError::Subjects(what))?;
-        // Exact bytes are signed for: another spelling would be another document.
-        if canonical::to_bytes(&systems)? == bytes.0 {
-            Ok(systems)
-        } else {
-            Err(DecideError::Subjects(what))
-        }
-    };
-    let touched = systems(&given.touched, "the list of touched systems is malformed")?;
-    let remaining = systems(
-        &given.remaining,
-        "the list of untouched systems is malformed",
-    )?;
-    let of_operation: BTreeSet<&SystemId> = document.waves.iter().flatten().collect();
-    let listed: BTreeSet<&SystemId> = touched.iter().chain(&remaining).collect();
-    let shown: BTreeSet<&SystemId> = operation.systems.iter().map(|system| &system.id).collect();
-    let wrong = [
-        (
-            document.operation != operation.summary.id,
-            "it is about another operation",
-        ),
-        (
-            document.audience != *trusted.roster().deployment(),
-            "it is of another deployment",
-        ),
-        (
-            !touched.is_disjoint(&remaining),
-            "a system is listed as touched and untouched",
-        ),
-        (
-            listed != of_operation || shown != of_operation,
-            "its systems are not those that were authorised",
-        ),
-        (
-            document.briefing != given.briefing,
-            "it names another briefing",
-        ),
-        (
-            operation.trip.is_some() != given.trip.is_some(),
-            "it shows a trip that is not in the log",
-        ),
-    ];
-    if let Some((_, what)) = wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {
-        return Err(DecideError::Subjects(what));
-    }
-    Ok(OperationSubjects {
-        operation: Digest::of(&given.operation.0),
-        trip: given.trip.as_ref().map(|bytes| Digest::of(&bytes.0)),
-        touched,
-        remaining,
-    })
-}
-
-/// The digest that stands for what is shown of an operation when a decision about it is signed.
-///
-/// # Errors
-/// Never for identifiers; [`CanonicalError`] otherwise.
-pub fn shown_of_operation(
-    id: &OperationId,
-    subjects: &OperationSubjects,
-) -> Result<Digest, CanonicalError> {
-    canonical::digest(&(id, subjects.list()?))
 }
 
 fn credential(trusted: &Trusted, approver: &ApproverId) -> Result<Bytes, DecideError> {

@@ -40,7 +40,7 @@ fn example(name: &str) -> Vec<u8> {
     std::fs::read(format!("{EXAMPLES}/{name}")).unwrap()
 }
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     "2026-11-24T14:25:00Z".parse().unwrap()
 }
 
@@ -67,7 +67,7 @@ fn sign(n: u8, challenge: &Challenge) -> Assertion {
     }
 }
 
-fn genesis() -> Genesis {
+pub(super) fn genesis() -> Genesis {
     let approver = |n: u8, id: &str, roles: &[&str]| Approver {
         id: id.parse().unwrap(),
         name_commitment: Digest::of(b"name"),

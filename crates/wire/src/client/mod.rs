@@ -2,8 +2,8 @@
 //!
 //! [`Client`] has one method a route. It speaks plain HTTP to this machine only, follows no
 //! redirect, bounds every body, and holds bearer tokens where no log prints them. A document
-//! fetched by its digest is checked against it. [`trust`], [`review`] and [`decide`] are the steps
-//! from a pinned genesis to a submitted decision, the same for console and command line.
+//! fetched by its digest is checked against it. [`trust`], [`review`], [`operation`] and [`decide`] are
+//! the steps from a pinned genesis to a submitted decision, the same for console and command line.
 //!
 //! It must not contain: a key, a file, a window.
 
@@ -12,6 +12,7 @@ pub mod decide;
 mod error;
 mod events;
 mod http;
+pub mod operation;
 mod problems;
 pub mod review;
 mod routes;
@@ -25,5 +26,7 @@ pub use routes::{QueueState, QueueStream};
 
 #[cfg(test)]
 mod decide_tests;
+#[cfg(test)]
+mod operation_tests;
 #[cfg(test)]
 mod tests;

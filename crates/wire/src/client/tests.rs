@@ -47,6 +47,7 @@ async fn the_bearer_goes_along_and_is_never_printed() {
     let secret = client
         .register_agent(&RegisterAgent {
             agent: "soc-agent".parse().unwrap(),
+            operated_by: std::collections::BTreeSet::new(),
         })
         .await
         .unwrap();
