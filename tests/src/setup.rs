@@ -201,6 +201,7 @@ async fn register(client: &Client, operator: &Client, keys: &KeyRing) -> anyhow:
     let secret = operator
         .register_agent(&RegisterAgent {
             agent: agent_id.clone(),
+            operated_by: std::collections::BTreeSet::new(),
         })
         .await?
         .secret;

@@ -21,8 +21,8 @@ use webauthn_authenticator_rs::ui::UiCallback;
 use webauthn_rs_proto::{
     AllowCredentials, AttestationConveyancePreference, AuthenticatorAttachment,
     AuthenticatorSelectionCriteria, PubKeyCredParams, PublicKeyCredentialCreationOptions,
-    PublicKeyCredentialRequestOptions, RelyingParty, ResidentKeyRequirement, User,
-    UserVerificationPolicy,
+    PublicKeyCredentialDescriptor, PublicKeyCredentialRequestOptions, RelyingParty,
+    ResidentKeyRequirement, User, UserVerificationPolicy,
 };
 
 use crate::attested;
@@ -132,7 +132,7 @@ fn creation_options(request: &RegisterRequest) -> PublicKeyCredentialCreationOpt
             alg: ES256,
         }],
         timeout: None,
-        exclude_credentials: None,
+        exclude_credentials: Some(request.exclude.iter().map(descriptor).collect()),
         hints: None,
         attestation: Some(AttestationConveyancePreference::Direct),
         attestation_formats: None,
@@ -143,6 +143,14 @@ fn creation_options(request: &RegisterRequest) -> PublicKeyCredentialCreationOpt
             user_verification: UserVerificationPolicy::Required,
         }),
         extensions: None,
+    }
+}
+
+fn descriptor(id: &Bytes) -> PublicKeyCredentialDescriptor {
+    PublicKeyCredentialDescriptor {
+        type_: "public-key".to_owned(),
+        id: id.0.clone(),
+        transports: None,
     }
 }
 

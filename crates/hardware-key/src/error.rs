@@ -43,6 +43,11 @@ pub enum KeyError {
     /// The key holds none of the credentials.
     #[error("this key is not enrolled here; use the one that is, or have this one enrolled")]
     NotEnrolled,
+    /// The key holds a credential of somebody else here.
+    #[error(
+        "this key is enrolled for somebody else here; one key cannot stand for two people, use another"
+    )]
+    AlreadyEnrolled,
     /// The person cancelled, at the screen or at the key.
     #[error("cancelled; nothing was signed")]
     Cancelled,
@@ -86,6 +91,7 @@ impl KeyError {
             Self::FingerprintNotRecognised => "fingerprint_not_recognised",
             Self::NoTouch => "no_touch",
             Self::NotEnrolled => "not_enrolled",
+            Self::AlreadyEnrolled => "already_enrolled",
             Self::Cancelled => "cancelled",
             Self::Removed => "key_removed",
             Self::Unsupported => "key_unsupported",
@@ -156,6 +162,7 @@ impl KeyError {
             CtapError::Ctap2PinInvalid => Self::WrongPin {
                 retries_left: retries_before.map(|n| n.saturating_sub(1)),
             },
+            CtapError::Ctap2CredentialExcluded => Self::AlreadyEnrolled,
             CtapError::Ctap2PinAuthBlocked => Self::PinPaused,
             CtapError::Ctap2PinBlocked | CtapError::Ctap2UserVerificationBlocked => {
                 Self::PinBlocked

@@ -108,6 +108,8 @@ pub struct RegisterRequest {
     pub challenge: Vec<u8>,
     /// The user handle, 1 to 64 bytes, without anything personal in it.
     pub user_id: Vec<u8>,
+    /// Credentials of others; a key that holds one of them refuses, so that it cannot stand for two people.
+    pub exclude: Vec<Bytes>,
     /// The user's account name.
     pub user_name: String,
     /// The user's name for display.

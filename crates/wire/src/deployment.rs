@@ -61,6 +61,9 @@ pub struct RegistrationOptions {
     pub challenge: Bytes,
     /// The WebAuthn user handle.
     pub user_id: Bytes,
+    /// Credentials of the other people; a key that holds one of them makes no second.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Bytes>,
 }
 
 /// `POST /v1/genesis/seal` (operator): the genesis entry is in the log.

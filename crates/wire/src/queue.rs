@@ -1,5 +1,7 @@
 //! The queue.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use countersign_core::assessment::{QuorumRule, ScopeCounts};
 use countersign_core::identifier::{AgentId, ApproverId, Digest, OperationId, ProposalId};
@@ -33,6 +35,9 @@ pub struct QueueItem {
     pub action: ActionKind,
     /// Who proposes.
     pub agent: AgentId,
+    /// The people who operate that agent, who do not decide about it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub operated_by: BTreeSet<ApproverId>,
     /// Where it stands.
     pub state: ItemState,
     /// How far it reaches.

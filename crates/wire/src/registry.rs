@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use countersign_core::identifier::{
-    AgentId, DetectionRuleId, Digest, Role, SourceId, SystemId, UpstreamId,
+    AgentId, ApproverId, DetectionRuleId, Digest, Role, SourceId, SystemId, UpstreamId,
 };
 use countersign_core::proposal::{Action, Severity};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,9 @@ use crate::problem::Place;
 pub struct RegisterAgent {
     /// Who.
     pub agent: AgentId,
+    /// The people who operate it: they decide about nothing that it proposes (AG-706 4.2).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub operated_by: BTreeSet<ApproverId>,
 }
 
 /// `POST /v1/sources` (operator).

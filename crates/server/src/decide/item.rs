@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use countersign_core::briefing::Briefing;
 use countersign_core::decision::{item_rule, proposers};
-use countersign_core::identifier::{Digest, ProposalId, SystemId};
+use countersign_core::identifier::{ApproverId, Digest, ProposalId, SystemId};
 use countersign_core::operation::{Authority, Decided, EventKind};
+use countersign_core::proposal::Proposal;
 use countersign_core::statement::DecisionKind;
 use countersign_wire::proposal::ItemState;
 
@@ -17,7 +18,7 @@ use crate::problem::{Refusal, codes};
 use crate::propose::{blocking, close};
 use crate::sign_in::refused;
 use crate::store::items::Item;
-use crate::store::{StoreError, Tx, decisions, items, operations, payloads};
+use crate::store::{StoreError, Tx, decisions, items, operations, payloads, registry};
 
 /// An item that the decision may be recorded about.
 pub(super) struct Ready {
@@ -56,7 +57,7 @@ pub(super) async fn check(
         .map_err(|error| refused(&error))?;
     let rule = item_rule(&briefing, kind).map_err(|error| refused(&error))?;
     decision
-        .check_eligible(&rule, &proposers(&briefing.proposal))
+        .check_eligible(&rule, &excluded(tx, &briefing.proposal).await?)
         .map_err(|error| refused(&error))?;
     let approver = &decision.approver().id;
     let decided = decisions::about(tx, about)
@@ -85,6 +86,13 @@ pub(super) async fn check(
         }
     }
     Ok(Ready { item, briefing })
+}
+
+/// Who may not decide about a proposal: whoever made it, and the people who operate that agent.
+async fn excluded(tx: &mut Tx, proposal: &Proposal) -> Result<BTreeSet<ApproverId>, StoreError> {
+    let mut excluded = proposers(proposal);
+    excluded.extend(registry::operators(tx, &proposal.agent).await?);
+    Ok(excluded)
 }
 
 /// An item takes decisions while it waits; a rejection also until the first dispatch.
@@ -202,7 +210,7 @@ async fn approve(
     let quorum = match form(
         &approvals,
         &rule,
-        &proposers(&briefing.proposal),
+        &excluded(tx, &briefing.proposal).await?,
         deciding.now,
     ) {
         Ok(quorum) => quorum,

@@ -131,6 +131,12 @@ pub(super) async fn begin_registration(
             limits::GENESIS_APPROVERS_MAX
         )));
     }
+    let exclude: Vec<Bytes> = others
+        .iter()
+        .filter(|other| other.approver != begin.approver)
+        .filter_map(|other| other.enrolled.as_ref())
+        .map(|(credential, _)| credential.id.clone())
+        .collect();
     let begun = backend
         .ceremonies
         .begin_registration(
@@ -154,6 +160,7 @@ pub(super) async fn begin_registration(
         rp_id: backend.deployment.rp_id(),
         challenge: Bytes(begun.challenge),
         user_id: Bytes(begun.user_id),
+        exclude,
     }))
 }
 

@@ -17,7 +17,7 @@ use crate::body::{self, Path, Query};
 use crate::limits;
 use crate::problem::{Refusal, codes};
 use crate::store::items::{self, Cursor, Item, Part};
-use crate::store::{Conn, decisions, log, payloads};
+use crate::store::{Conn, decisions, log, payloads, registry};
 
 /// Which page.
 #[derive(Debug, Deserialize)]
@@ -91,6 +91,7 @@ async fn show(backend: &Backend, conn: &mut Conn, item: Item) -> Result<QueueIte
     Ok(QueueItem {
         title: item.card.title,
         action: item.card.action,
+        operated_by: registry::operators(conn, &item.agent).await?,
         agent: item.agent,
         state: item.state,
         scope: item.card.scope,

@@ -37,10 +37,27 @@ pub(super) async fn agent(
             register.agent
         )));
     }
+    if !register.operated_by.is_empty() {
+        let sealed = backend.genesis()?;
+        if let Some(unknown) = register
+            .operated_by
+            .iter()
+            .find(|approver| sealed.roster.approver(approver).is_none())
+        {
+            return Err(codes::UNKNOWN_APPROVER.because(format!(
+                "`{unknown}` is not enrolled here; name the people who operate the agent by the ids they decide with"
+            )));
+        }
+    }
     let secret = new_secret(Holder::Agent)?;
-    tx.register_agent(&register.agent, &SecretHash::of(&secret))
-        .await?;
-    let body = json!({"agent": register.agent});
+    tx.register_agent(
+        &register.agent,
+        &register.operated_by,
+        &SecretHash::of(&secret),
+    )
+    .await?;
+    let body =
+        serde_json::to_value(&register).map_err(|error| StoreError::Damaged(error.to_string()))?;
     tx.note(
         backend.clock.now(),
         EntryKind::AgentRegistered,

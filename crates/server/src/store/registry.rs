@@ -73,6 +73,25 @@ pub async fn has_agent(conn: &mut Conn, agent: &AgentId) -> Result<bool, StoreEr
     Ok(found > 0)
 }
 
+/// The people who operate the agent.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn operators(
+    conn: &mut Conn,
+    agent: &AgentId,
+) -> Result<BTreeSet<ApproverId>, StoreError> {
+    let found: Vec<String> =
+        sqlx::query_scalar("SELECT approver FROM agent_operator WHERE agent = ?")
+            .bind(agent.as_str())
+            .fetch_all(conn)
+            .await?;
+    found
+        .into_iter()
+        .map(|id| parse("an approver", &id))
+        .collect()
+}
+
 /// Whether the source is registered.
 ///
 /// # Errors
@@ -191,6 +210,7 @@ impl Tx {
     pub async fn register_agent(
         &mut self,
         agent: &AgentId,
+        operated_by: &BTreeSet<ApproverId>,
         secret: &SecretHash,
     ) -> Result<(), StoreError> {
         sqlx::query("INSERT INTO agent (id, secret_hash) VALUES (?, ?)")
@@ -198,6 +218,13 @@ impl Tx {
             .bind(secret.as_bytes().as_slice())
             .execute(&mut **self)
             .await?;
+        for approver in operated_by {
+            sqlx::query("INSERT INTO agent_operator (agent, approver) VALUES (?, ?)")
+                .bind(agent.as_str())
+                .bind(approver.as_str())
+                .execute(&mut **self)
+                .await?;
+        }
         Ok(())
     }
 

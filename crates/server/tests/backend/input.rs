@@ -71,6 +71,7 @@ async fn bad_input_is_refused_with_place_and_mend() {
     let world = World::ready().await;
     let register = countersign_wire::registry::RegisterAgent {
         agent: "clumsy".parse().unwrap(),
+        operated_by: std::collections::BTreeSet::new(),
     };
     let agent = world
         .operator
@@ -165,15 +166,20 @@ async fn bad_input_is_refused_with_place_and_mend() {
         .map(|n| (format!("label-{n}"), json!("x")))
         .collect();
     proposal["targets"] = json!({"selector": {"labels": labels}});
-    asking
-        .check(
-            "/v1/proposals",
-            json_type,
-            proposal.to_string(),
-            422,
-            "document_invalid",
-        )
+    let text = proposal.to_string();
+    let (begins, ends) = (
+        text.find("\"labels\"").unwrap(),
+        text.rfind("\"label-").unwrap(),
+    );
+    let problem = asking
+        .check("/v1/proposals", json_type, text, 422, "document_invalid")
         .await;
+    let place = &problem.places[0];
+    assert!(
+        (begins..ends).contains(&usize::try_from(place.column).unwrap()),
+        "the selector is the reason: {place:?}"
+    );
+    assert!(!place.mend.is_empty(), "{place:?}");
     asking
         .check(
             "/v1/proposals",

@@ -10,7 +10,7 @@ use countersign_core::log::{
     Checkpoint, EntryKind, leaf_hash, verify_consistency, verify_inclusion,
 };
 use countersign_wire::client::{Client, Notice, QueueState};
-use countersign_wire::deployment::BeginGenesis;
+use countersign_wire::deployment::{BeginGenesis, BeginRegistration};
 use countersign_wire::proposal::ItemState;
 use countersign_wire::registry::{EnvelopeState, SendSignal};
 use ed25519_dalek::VerifyingKey;
@@ -539,8 +539,15 @@ async fn a_genesis_is_sealed_once_by_two_administrators_with_keys_that_count() {
         operator.seal_genesis().await.unwrap_err().code(),
         "administrators_missing"
     );
-    // One key for two people: it has made another credential, whose public key differs, so it passes;
-    // what is refused is the same credential twice. A key without attestation of the list is refused.
+    // One key for two people: it is told what it holds already, and makes no second credential.
+    let second = BeginRegistration {
+        approver: "second".parse().unwrap(),
+        name: "The second".to_owned(),
+        roles: roles.iter().map(|role| role.parse().unwrap()).collect(),
+    };
+    let options = operator.begin_registration(&second).await.unwrap();
+    assert_eq!(options.exclude.len(), 1);
+    // A key without attestation of the list is refused.
     let other = {
         let folder = folder.path().join("other-keys");
         tokio::task::spawn_blocking(move || {

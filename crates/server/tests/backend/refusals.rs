@@ -13,6 +13,7 @@ use countersign_core::webauthn::Bytes;
 use countersign_wire::client::ClientError;
 use countersign_wire::decision::{About, BeginDecision, DecisionAccepted, SubmitDecision};
 use countersign_wire::proposal::ItemState;
+use countersign_wire::registry::RegisterAgent;
 use countersign_wire::session::{BeginSession, OpenSession};
 use serde_json::json;
 
@@ -375,6 +376,35 @@ async fn nobody_decides_late_or_about_their_own_proposal() {
     );
     assert_eq!(agent.proposal(&id).await.unwrap().state, ItemState::Waiting);
     let dan = world.person("dan").await;
+    assert!(dan.reject(&id).await.unwrap().complete);
+
+    // An agent of another name that the approver operates.
+    let nobody = RegisterAgent {
+        agent: "stray".parse().unwrap(),
+        operated_by: ["nobody".parse().unwrap()].into(),
+    };
+    let refused = world.operator.register_agent(&nobody).await.unwrap_err();
+    assert_eq!(refused.code(), "unknown_approver");
+    let agent = world.register_agent_of("cats-agent", &["cat"]).await;
+    let registered = world.log().await.pop().unwrap();
+    assert_eq!(registered.kind, EntryKind::AgentRegistered);
+    assert_eq!(registered.body["operated_by"], json!(["cat"]));
+    let mut proposal = world.proposal("operated", &["pay-1"]);
+    proposal["agent"] = json!("cats-agent");
+    let answer = agent
+        .propose(proposal.to_string().as_bytes())
+        .await
+        .unwrap();
+    let id = answer.id.unwrap();
+    let item = cat.client.queue_item(&id).await.unwrap();
+    assert_eq!(item.operated_by, ["cat".parse().unwrap()].into());
+    let submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
+    assert_eq!(
+        code(cat.client.submit_decision(&submit).await),
+        "own_proposal"
+    );
     assert!(dan.reject(&id).await.unwrap().complete);
 }
 

@@ -135,7 +135,7 @@ impl World {
             .import_topology(world.topology().as_bytes())
             .await
             .unwrap();
-        world.agent_secret = world.secret_of("soc-agent").await;
+        world.agent_secret = world.secret_of("soc-agent", &[]).await;
         world.agent = world.client.with_bearer(&world.agent_secret).unwrap();
         let source = RegisterSource {
             source: "scanner".parse().unwrap(),
@@ -172,14 +172,19 @@ impl World {
     }
 
     pub async fn register_agent(&self, name: &str) -> Client {
-        self.client
-            .with_bearer(&self.secret_of(name).await)
-            .unwrap()
+        self.register_agent_of(name, &[]).await
     }
 
-    async fn secret_of(&self, name: &str) -> String {
+    /// An agent that these people operate.
+    pub async fn register_agent_of(&self, name: &str, operators: &[&str]) -> Client {
+        let secret = self.secret_of(name, operators).await;
+        self.client.with_bearer(&secret).unwrap()
+    }
+
+    async fn secret_of(&self, name: &str, operators: &[&str]) -> String {
         let register = RegisterAgent {
             agent: name.parse().unwrap(),
+            operated_by: operators.iter().map(|id| id.parse().unwrap()).collect(),
         };
         self.operator
             .register_agent(&register)
@@ -435,6 +440,7 @@ pub async fn register(
         rp_id: options.rp_id,
         challenge: options.challenge.0,
         user_id: options.user_id.0,
+        exclude: options.exclude,
         user_name: id.to_owned(),
         user_display_name: id.to_owned(),
         timeout: Duration::from_secs(30),

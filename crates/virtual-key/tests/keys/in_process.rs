@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::support::{PIN, Person, RP_ID, enrol, enrolled, finish, request, sign, verify};
-use countersign_core::webauthn::{Ceremony, client_data_json};
-use countersign_hardware_key::{HardwareKey as _, KeyError, PinPrompt};
+use countersign_core::webauthn::{Bytes, Ceremony, client_data_json};
+use countersign_hardware_key::{HardwareKey as _, KeyError, PinPrompt, RegisterRequest};
 use countersign_virtual_key::{KeyRing, Presence, RingError};
 use tempfile::TempDir;
 use webauthn_rs::prelude::AttestedPasskey;
@@ -231,6 +231,27 @@ fn the_credential_of_another_key_is_not_this_key_s() {
         sign(&bob, &credential, &Person::knowing(PIN), b"c"),
         Err(KeyError::NotEnrolled)
     );
+}
+
+#[test]
+fn a_key_that_is_enrolled_makes_no_credential_for_a_second_person() {
+    let (_folder, ring) = ring(&["alice", "bob"]);
+    let (alice, bob) = (ring.key("alice").unwrap(), ring.key("bob").unwrap());
+    let credential = enrolled(&alice, &ring.attestation_root_pem().unwrap());
+    let second = RegisterRequest {
+        rp_id: RP_ID.to_owned(),
+        challenge: vec![7; 32],
+        user_id: vec![2; 16],
+        exclude: vec![Bytes(credential.cred_id().to_vec())],
+        user_name: "carol".to_owned(),
+        user_display_name: "Carol".to_owned(),
+        timeout: Duration::from_secs(30),
+    };
+    assert_eq!(
+        alice.register(&second, &Person::knowing(PIN)),
+        Err(KeyError::AlreadyEnrolled)
+    );
+    assert!(bob.register(&second, &Person::knowing(PIN)).is_ok());
 }
 
 #[test]

@@ -103,6 +103,7 @@ pub(crate) fn enrol(
         rp_id: RP_ID.to_owned(),
         challenge: options.public_key.challenge.to_vec(),
         user_id: options.public_key.user.id.to_vec(),
+        exclude: Vec::new(),
         user_name: "alice".to_owned(),
         user_display_name: "Alice".to_owned(),
         timeout: LONG,
