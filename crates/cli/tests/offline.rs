@@ -251,6 +251,8 @@ fn a_back_test_tells_what_a_draft_would_change() {
         text(&output.stderr)
     );
 }
+
+#[test]
 fn an_envelope_is_compared_in_sentences() {
     let folder = tempfile::tempdir().unwrap();
     let wider = folder.path().join("wider.yaml");
