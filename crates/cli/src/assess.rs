@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             ));
         }
     };
-    let graph = scope::Graph::new(&topology);
+    let graph = scope::Graph::new(topology);
     let history = history.as_ref();
     let assessment = assessment::assess(Some(&envelope), &graph, &proposal, history, arguments.now);
     if arguments.json {

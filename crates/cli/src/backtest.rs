@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .retain(|record| from <= record.now && record.now <= arguments.now);
     past.records
         .sort_by(|a, b| (a.now, &a.item).cmp(&(b.now, &b.item)));
-    let graphs: BTreeMap<Digest, Graph<'_>> = past
+    let graphs: BTreeMap<Digest, Graph> = past
         .topologies
         .iter()
         .map(|(digest, topology)| (*digest, Graph::new(topology)))

@@ -1,6 +1,8 @@
 //! Impact: what an action disrupts, and everything that hard-depends on that (AG-706 4.3, DESIGN §4).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod spread;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
@@ -10,6 +12,7 @@ use crate::identifier::{CredentialId, ServiceId, SystemId};
 use crate::proposal::Action;
 use crate::scope::{Edge, Graph, Neighbourhood, Node, NodeIndex};
 use crate::topology::{DependencyKind, Strength, Tier};
+use spread::Effects;
 
 /// Why a node suffers at first hand, or the dependency by which the harm reached it.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +49,8 @@ pub struct Reach<'t> {
     pub targets: BTreeSet<NodeIndex>,
     /// What is inside a targeted segment.
     pub inside: BTreeSet<NodeIndex>,
-    /// What suffers, and why.
-    pub effects: BTreeMap<NodeIndex, Effect<'t>>,
+    /// What suffers.
+    effects: Effects<'t>,
     /// The effective scope: targets, inside, hard dependents.
     pub scope: BTreeSet<NodeIndex>,
     /// Services carried by a system in scope, or in scope themselves.
@@ -73,11 +76,10 @@ pub struct Circumstances<'h> {
     pub history: Option<&'h History>,
 }
 
-/// Computes the reach of `action` on `targets`. Total, and linear in what it reaches plus the
-/// number of dependencies where the action is one of the network's.
+/// Computes the reach of `action` on `targets`. Total, and linear in what it reaches.
 #[must_use]
 pub fn reach<'t>(
-    graph: &Graph<'t>,
+    graph: &'t Graph,
     action: &Action,
     targets: &BTreeSet<SystemId>,
     circumstances: Circumstances<'_>,
@@ -96,7 +98,7 @@ pub fn reach<'t>(
     let mut reach = Reach {
         inside: inside(graph, &nodes, &ranges),
         targets: nodes,
-        effects: BTreeMap::new(),
+        effects: Effects::new(graph),
         scope: BTreeSet::new(),
         services: BTreeSet::new(),
         segments: ranges,
@@ -106,88 +108,64 @@ pub fn reach<'t>(
         rests_on_unknown_in_flight: false,
     };
     first_hop(graph, action, circumstances, &mut reach);
-    propagate(graph, &mut reach);
+    reach.effects.propagate();
     finish(graph, action, &mut reach);
     reach
 }
 
-fn own_range(graph: &Graph<'_>, index: NodeIndex) -> Option<IpNet> {
+fn own_range(graph: &Graph, index: NodeIndex) -> Option<IpNet> {
     graph.node(index)?.system()?.cidr
 }
 
 fn inside(
-    graph: &Graph<'_>,
+    graph: &Graph,
     targets: &BTreeSet<NodeIndex>,
     ranges: &BTreeSet<IpNet>,
 ) -> BTreeSet<NodeIndex> {
-    if ranges.is_empty() {
-        return BTreeSet::new();
-    }
-    graph
-        .nodes()
-        .filter(|(index, node)| {
-            !targets.contains(index)
-                && node.system().is_some_and(|s| {
-                    ranges
-                        .iter()
-                        .any(|range| crate::scope::system_is_inside(s, range))
-                })
-        })
-        .map(|(index, _)| index)
+    ranges
+        .iter()
+        .flat_map(|range| graph.systems_inside(range))
+        .filter(|index| !targets.contains(index))
         .collect()
 }
 
 impl<'t> Reach<'t> {
-    /// Records that `index` suffers. Down outweighs degraded; what makes it a hard dependent
-    /// outweighs the work on itself; otherwise the first cause stays.
-    fn suffer(
-        &mut self,
-        index: NodeIndex,
-        state: ImpactState,
-        cause: Cause<'t>,
-        hard_dependent: bool,
-    ) -> bool {
-        let effect = Effect {
-            state,
-            cause,
-            hard_dependent,
-        };
-        match self.effects.get_mut(&index) {
-            None => {
-                self.effects.insert(index, effect);
-                hard_dependent
-            }
-            Some(known) if (state, hard_dependent) > (known.state, known.hard_dependent) => {
-                let newly = hard_dependent && !known.hard_dependent;
-                *known = effect;
-                newly
-            }
-            Some(_) => false,
-        }
-    }
-
     /// Records that `edge` is broken at its `from` end.
     fn break_edge(&mut self, edge: Edge<'t>, cause: Cause<'t>) {
         self.broken.push(edge);
         match edge.dependency.strength {
-            Strength::Hard => self.suffer(edge.from, ImpactState::Down, cause, true),
-            Strength::Soft => self.suffer(edge.from, ImpactState::Degraded, cause, false),
+            Strength::Hard => self
+                .effects
+                .suffer(edge.from, ImpactState::Down, cause, true),
+            Strength::Soft => self
+                .effects
+                .suffer(edge.from, ImpactState::Degraded, cause, false),
         };
     }
 
     /// The hard dependents disrupted.
-    pub fn hard_dependents(&self) -> impl Iterator<Item = NodeIndex> + '_ {
-        self.effects
-            .iter()
-            .filter(|(_, effect)| effect.hard_dependent)
-            .map(|(index, _)| *index)
+    #[must_use]
+    pub fn hard_dependents(&self) -> Vec<NodeIndex> {
+        self.effects.hard_dependents()
+    }
+
+    /// What is degraded.
+    #[must_use]
+    pub fn degraded(&self) -> Vec<NodeIndex> {
+        self.effects.degraded()
+    }
+
+    /// What suffers, and why. Where much does, the first who asks pays for the reasons.
+    #[must_use]
+    pub fn effects(&self) -> &BTreeMap<NodeIndex, Effect<'t>> {
+        self.effects.all()
     }
 
     /// The systems in scope.
     pub fn systems<'g>(
         &'g self,
-        graph: &'g Graph<'t>,
-    ) -> impl Iterator<Item = &'t crate::topology::System> + 'g {
+        graph: &'g Graph,
+    ) -> impl Iterator<Item = &'g crate::topology::System> + 'g {
         self.scope
             .iter()
             .filter_map(|index| graph.node(*index))
@@ -196,15 +174,15 @@ impl<'t> Reach<'t> {
 
     /// The neighbourhood of the scope.
     #[must_use]
-    pub fn neighbourhood(&self, graph: &Graph<'t>) -> Neighbourhood<'t> {
+    pub fn neighbourhood<'g>(&self, graph: &'g Graph) -> Neighbourhood<'g> {
         Neighbourhood::of(graph, &self.scope)
     }
 
     /// What goes down or is degraded, sorted by name.
     #[must_use]
-    pub fn entries(&self, graph: &Graph<'t>) -> Vec<ImpactEntry> {
+    pub fn entries(&self, graph: &Graph) -> Vec<ImpactEntry> {
         let mut entries: Vec<_> = self
-            .effects
+            .effects()
             .iter()
             .filter_map(|(index, effect)| {
                 let id = graph.node(*index)?.id().to_owned();
@@ -220,12 +198,13 @@ impl<'t> Reach<'t> {
     }
 
     /// The path by which harm reaches `index`, in words: nearest first, the cause last.
-    fn because(&self, graph: &Graph<'t>, index: NodeIndex) -> String {
+    fn because(&self, graph: &Graph, index: NodeIndex) -> String {
+        let effects = self.effects();
         let mut path = Vec::new();
         let mut at = index;
         // INVARIANT: causes form a forest rooted in first-hand causes; the bound only guards against a defect.
-        for _ in 0..=self.effects.len() {
-            let Some(effect) = self.effects.get(&at) else {
+        for _ in 0..=effects.len() {
+            let Some(effect) = effects.get(&at) else {
                 break;
             };
             match effect.cause {
@@ -287,12 +266,12 @@ impl<'t> Reach<'t> {
     }
 }
 
-fn name<'t>(graph: &Graph<'t>, index: NodeIndex) -> &'t str {
+fn name(graph: &Graph, index: NodeIndex) -> &str {
     graph.node(index).map_or("?", |node| node.id())
 }
 
 fn first_hop<'t>(
-    graph: &Graph<'t>,
+    graph: &'t Graph,
     action: &Action,
     circumstances: Circumstances<'_>,
     reach: &mut Reach<'t>,
@@ -305,18 +284,13 @@ fn first_hop<'t>(
             work_on_targets(graph, circumstances, reach);
         }
         Action::FirewallRule(rule) => {
-            let (from, to) = (rule.from.trunc(), rule.to.trunc());
-            for edge in graph.edges() {
-                let forward = graph.is_inside(edge.from, &from) && graph.is_inside(edge.to, &to);
-                let backward = graph.is_inside(edge.from, &to) && graph.is_inside(edge.to, &from);
-                if forward || backward {
-                    reach.break_edge(*edge, Cause::CutOff(*edge));
-                }
+            for edge in separated(graph, &rule.from.trunc(), &rule.to.trunc()) {
+                reach.break_edge(edge, Cause::CutOff(edge));
             }
         }
         Action::NetworkIsolate => isolate_segments(graph, reach),
         Action::HostIsolate => {
-            for target in reach.targets.clone() {
+            for target in graph.in_order(reach.targets.iter().copied()) {
                 for edge in graph.dependents(target).chain(graph.dependencies(target)) {
                     reach.break_edge(edge, Cause::CutOff(edge));
                 }
@@ -337,13 +311,15 @@ fn first_hop<'t>(
             change_credential(graph, reach, &parameters.principal, &BTreeSet::new())
         }
         Action::FileQuarantine(_) => {
-            for target in reach.targets.clone() {
+            for target in graph.in_order(reach.targets.iter().copied()) {
                 let service = graph
                     .node(target)
                     .and_then(|node| node.system())
                     .and_then(|s| s.service.as_ref());
                 if let Some(service) = service.and_then(|id| graph.find(id.as_str())) {
-                    reach.suffer(service, ImpactState::Down, Cause::RunsFrom(target), true);
+                    reach
+                        .effects
+                        .suffer(service, ImpactState::Down, Cause::RunsFrom(target), true);
                 }
             }
         }
@@ -352,12 +328,14 @@ fn first_hop<'t>(
 
 /// The targets are down while they are worked on; so are those that need them to run, for their
 /// data or for control, unless a redundancy group keeps enough members.
-fn work_on_targets<'t>(graph: &Graph<'t>, circumstances: Circumstances<'_>, reach: &mut Reach<'t>) {
-    for target in reach.targets.clone() {
-        reach.suffer(target, ImpactState::Down, Cause::WorkedOn, false);
+fn work_on_targets<'t>(graph: &'t Graph, circumstances: Circumstances<'_>, reach: &mut Reach<'t>) {
+    for target in graph.in_order(reach.targets.iter().copied()) {
+        reach
+            .effects
+            .suffer(target, ImpactState::Down, Cause::WorkedOn, false);
     }
     let mut kept_groups = BTreeMap::new();
-    for target in reach.targets.clone() {
+    for target in graph.in_order(reach.targets.iter().copied()) {
         let group = graph
             .node(target)
             .and_then(|n| n.system())
@@ -389,7 +367,7 @@ fn work_on_targets<'t>(graph: &Graph<'t>, circumstances: Circumstances<'_>, reac
 /// Whether a group keeps `min_healthy` members: those down at once are the smaller of the targeted
 /// and the rollout's concurrency, plus those already in flight.
 fn group_is_kept(
-    graph: &Graph<'_>,
+    graph: &Graph,
     id: &crate::identifier::GroupId,
     targets: &BTreeSet<NodeIndex>,
     circumstances: Circumstances<'_>,
@@ -397,15 +375,10 @@ fn group_is_kept(
     let Some(group) = graph.group(id) else {
         return false;
     };
-    let is_target = |member: &SystemId| {
-        graph
-            .find(member.as_str())
-            .is_some_and(|index| targets.contains(&index))
-    };
-    let targeted = group
-        .members
+    let targeted = graph
+        .group_members(id)
         .iter()
-        .filter(|member| is_target(member))
+        .filter(|member| targets.contains(member))
         .count() as u64;
     let at_once = circumstances
         .concurrency
@@ -423,28 +396,56 @@ fn group_is_kept(
 }
 
 /// Each targeted segment is cut off from everything outside it; a target without a range is cut off alone.
-fn isolate_segments<'t>(graph: &Graph<'t>, reach: &mut Reach<'t>) {
-    for target in reach.targets.clone() {
-        let range = own_range(graph, target);
-        let within = |index: NodeIndex| {
-            index == target || range.is_some_and(|range| graph.is_inside(index, &range))
-        };
-        for edge in graph.edges() {
-            if within(edge.from) != within(edge.to) {
-                reach.break_edge(*edge, Cause::CutOff(*edge));
-            }
+fn isolate_segments<'t>(graph: &'t Graph, reach: &mut Reach<'t>) {
+    for target in graph.in_order(reach.targets.iter().copied()) {
+        let mut within = own_range(graph, target)
+            .map(|range| graph.nodes_inside(&range))
+            .unwrap_or_default();
+        within.insert(target);
+        let mut cut: Vec<Edge<'t>> = within
+            .iter()
+            .flat_map(|index| graph.dependencies(*index).chain(graph.dependents(*index)))
+            .filter(|edge| within.contains(&edge.from) != within.contains(&edge.to))
+            .collect();
+        graph.edges_in_order(&mut cut);
+        for edge in cut {
+            reach.break_edge(edge, Cause::CutOff(edge));
         }
     }
 }
 
+/// The dependencies with one end in each range, found from the side with fewer addresses.
+fn separated<'t>(graph: &'t Graph, a: &IpNet, b: &IpNet) -> Vec<Edge<'t>> {
+    let (fewer, other) = if graph.addresses_inside(a) <= graph.addresses_inside(b) {
+        (a, b)
+    } else {
+        (b, a)
+    };
+    let mut edges: Vec<Edge<'t>> = Vec::new();
+    for index in graph.nodes_inside(fewer) {
+        edges.extend(
+            graph
+                .dependencies(index)
+                .filter(|edge| graph.is_inside(edge.to, other)),
+        );
+        edges.extend(
+            graph
+                .dependents(index)
+                .filter(|edge| graph.is_inside(edge.from, other)),
+        );
+    }
+    graph.edges_in_order(&mut edges);
+    edges
+}
+
 /// Everything that authenticates to a target with `credential` loses it, unless it is updated in the same step.
 fn change_credential<'t>(
-    graph: &Graph<'t>,
+    graph: &'t Graph,
     reach: &mut Reach<'t>,
     credential: &CredentialId,
     updated: &BTreeSet<SystemId>,
 ) {
-    for target in reach.targets.clone() {
+    for target in graph.in_order(reach.targets.iter().copied()) {
         let mut named = false;
         for edge in graph.dependents(target) {
             if edge.dependency.kind != DependencyKind::Credential
@@ -463,32 +464,7 @@ fn change_credential<'t>(
     }
 }
 
-/// After the first hop every hard dependency propagates, and redundancy no longer saves anything.
-/// Soft dependents of what is down are degraded, and go no further.
-fn propagate<'t>(graph: &Graph<'t>, reach: &mut Reach<'t>) {
-    let mut queue: VecDeque<NodeIndex> = reach.hard_dependents().collect();
-    while let Some(down) = queue.pop_front() {
-        for edge in graph.dependents(down) {
-            match edge.dependency.strength {
-                Strength::Hard => {
-                    if reach.suffer(edge.from, ImpactState::Down, Cause::NeedsDown(edge), true) {
-                        queue.push_back(edge.from);
-                    }
-                }
-                Strength::Soft => {
-                    reach.suffer(
-                        edge.from,
-                        ImpactState::Degraded,
-                        Cause::NeedsDown(edge),
-                        false,
-                    );
-                }
-            }
-        }
-    }
-}
-
-fn finish<'t>(graph: &Graph<'t>, action: &Action, reach: &mut Reach<'t>) {
+fn finish<'t>(graph: &'t Graph, action: &Action, reach: &mut Reach<'t>) {
     let separates = matches!(
         action,
         Action::FirewallRule(_) | Action::NetworkIsolate | Action::HostIsolate
@@ -497,7 +473,7 @@ fn finish<'t>(graph: &Graph<'t>, action: &Action, reach: &mut Reach<'t>) {
         .targets
         .union(&reach.inside)
         .copied()
-        .chain(reach.hard_dependents())
+        .chain(reach.effects.hard_dependents())
         .collect();
     reach.tier = reach
         .scope
@@ -522,11 +498,9 @@ fn finish<'t>(graph: &Graph<'t>, action: &Action, reach: &mut Reach<'t>) {
         .iter()
         .flat_map(|edge| [edge.from, edge.to])
         .collect();
-    for segment in &graph.topology().systems {
-        if let Some(range) = segment.cidr
-            && cut.iter().any(|index| graph.is_inside(*index, &range))
-        {
-            reach.segments.insert(range);
-        }
-    }
+    reach.segments.extend(
+        cut.into_iter()
+            .flat_map(|index| graph.segments_around(index))
+            .filter_map(|segment| segment.cidr),
+    );
 }

@@ -227,7 +227,7 @@ async fn still(
     };
     let briefing = briefing.clone();
     let stands = tokio::task::spawn_blocking(move || {
-        let graph = Graph::new(&topology);
+        let graph = Graph::new(topology);
         standing(&briefing, runs_by, envelope.as_deref(), &graph, present)
     })
     .await

@@ -86,7 +86,7 @@ pub async fn assess_only(backend: &Backend, received: Received) -> Result<Propos
         .map(|(_, envelope)| Arc::clone(envelope));
     let history = facts::history(backend, &mut conn, envelope.as_deref(), now).await?;
     let assessment = off_runtime(move || {
-        let graph = Graph::new(&ground.topology);
+        let graph = Graph::new(Arc::clone(&ground.topology));
         countersign_core::assessment::assess(
             envelope.as_deref(),
             &graph,
@@ -195,7 +195,7 @@ pub async fn propose(
         let envelope = envelope.clone();
         let proposal = Arc::clone(&proposal);
         move || {
-            let graph = Graph::new(&ground.topology);
+            let graph = Graph::new(Arc::clone(&ground.topology));
             compose(Inputs {
                 audience,
                 item,
@@ -232,7 +232,7 @@ struct Assessed {
 }
 
 impl Assessed {
-    fn new(composed: Composed<'_>, graph: &Graph<'_>) -> Self {
+    fn new(composed: Composed<'_>, graph: &Graph) -> Self {
         let Composed {
             briefing,
             evaluation,
@@ -427,7 +427,7 @@ async fn plan(
     let targets = {
         let proposal = Arc::clone(proposal);
         off_runtime(move || {
-            scope::resolve(&Graph::new(&ground.topology), &proposal.targets).systems
+            scope::resolve(&Graph::new(Arc::clone(&ground.topology)), &proposal.targets).systems
         })
         .await?
     };

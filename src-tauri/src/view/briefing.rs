@@ -23,7 +23,7 @@ const PLAN_STEPS_MAX: usize = 500;
 
 /// Our own evaluation of what a briefing is about.
 #[must_use]
-pub fn evaluate<'t>(reviewed: &Reviewed, graph: &Graph<'t>) -> Evaluation<'t> {
+pub fn evaluate<'t>(reviewed: &Reviewed, graph: &'t Graph) -> Evaluation<'t> {
     let briefing = reviewed.briefing();
     assess(
         reviewed.envelope(),
@@ -183,7 +183,7 @@ fn finding(finding: &Finding) -> FindingView {
     }
 }
 
-fn targets(graph: &Graph<'_>, briefing: &Briefing) -> Vec<SystemView> {
+fn targets(graph: &Graph, briefing: &Briefing) -> Vec<SystemView> {
     let resolved = countersign_core::scope::resolve(graph, &briefing.proposal.targets);
     let mut targets: Vec<SystemView> = resolved
         .systems
@@ -296,7 +296,7 @@ fn often_benign(briefing: &Briefing) -> Vec<String> {
 }
 
 /// Every digest that will be signed, each computed again from the document itself.
-fn digests(reviewed: &Reviewed, graph: &Graph<'_>, evaluation: &Evaluation<'_>) -> Vec<DigestRow> {
+fn digests(reviewed: &Reviewed, graph: &Graph, evaluation: &Evaluation<'_>) -> Vec<DigestRow> {
     let briefing = reviewed.briefing();
     let theirs = &briefing.digests;
     let row = |name: &str, digest: Digest, own: Option<Digest>, claim: bool| DigestRow {

@@ -26,7 +26,7 @@ struct FirstHand {
 
 fn first_hand(reach: &Reach<'_>, wanted: impl Fn(&Cause<'_>) -> Option<NodeIndex>) -> FirstHand {
     let mut found = FirstHand::default();
-    for (index, effect) in &reach.effects {
+    for (index, effect) in reach.effects() {
         if let Some(from) = wanted(&effect.cause)
             && matches!(effect.state, ImpactState::Down)
         {
@@ -91,7 +91,7 @@ fn verb<'v>(who: &[NodeIndex], one: &'v str, many: &'v str) -> &'v str {
 
 /// The consequence in a few words: `12 PLCs lose control`.
 #[must_use]
-pub fn short(graph: &Graph<'_>, action: &Action, reach: &Reach<'_>) -> String {
+pub fn short(graph: &Graph, action: &Action, reach: &Reach<'_>) -> String {
     match action.kind() {
         ActionKind::CredentialRotate | ActionKind::AccountDisable | ActionKind::AclChange => {
             let lost = first_hand(reach, loses_credential);
@@ -148,7 +148,7 @@ pub fn short(graph: &Graph<'_>, action: &Action, reach: &Reach<'_>) -> String {
 }
 
 /// Services that targets carry, above non-critical, the most carried first.
-fn carried(graph: &Graph<'_>, reach: &Reach<'_>) -> Vec<(u64, String)> {
+fn carried(graph: &Graph, reach: &Reach<'_>) -> Vec<(u64, String)> {
     let mut carried: BTreeMap<&str, u64> = BTreeMap::new();
     for system in reach
         .targets
@@ -173,7 +173,7 @@ fn carried(graph: &Graph<'_>, reach: &Reach<'_>) -> Vec<(u64, String)> {
 /// What would happen to whom, in two or three sentences.
 #[must_use]
 pub fn sentences(
-    graph: &Graph<'_>,
+    graph: &Graph,
     action: &Action,
     reach: &Reach<'_>,
     circumstances: Circumstances<'_>,
@@ -251,12 +251,12 @@ pub fn sentences(
     sentences.join(" ")
 }
 
-fn targets(graph: &Graph<'_>, reach: &Reach<'_>) -> String {
+fn targets(graph: &Graph, reach: &Reach<'_>) -> String {
     let targets: Vec<NodeIndex> = reach.targets.iter().copied().collect();
     on_targets(graph, &targets)
 }
 
-fn credential(graph: &Graph<'_>, reach: &Reach<'_>, name: &str, reason: &str) -> Vec<String> {
+fn credential(graph: &Graph, reach: &Reach<'_>, name: &str, reason: &str) -> Vec<String> {
     let lost = first_hand(reach, loses_credential);
     if lost.who.is_empty() {
         let users = reach
@@ -323,7 +323,7 @@ fn owned(node: &Node<'_>) -> String {
     }
 }
 
-fn cut(graph: &Graph<'_>, reach: &Reach<'_>, otherwise: &str) -> Vec<String> {
+fn cut(graph: &Graph, reach: &Reach<'_>, otherwise: &str) -> Vec<String> {
     let mut sentences = Vec::new();
     for (kind, one, many) in CUTS {
         let cut = first_hand(reach, cut_off_by(kind));
@@ -385,11 +385,7 @@ fn cut(graph: &Graph<'_>, reach: &Reach<'_>, otherwise: &str) -> Vec<String> {
     sentences
 }
 
-fn worked_on(
-    graph: &Graph<'_>,
-    reach: &Reach<'_>,
-    circumstances: Circumstances<'_>,
-) -> Vec<String> {
+fn worked_on(graph: &Graph, reach: &Reach<'_>, circumstances: Circumstances<'_>) -> Vec<String> {
     let all: Vec<NodeIndex> = reach.targets.iter().copied().collect();
     let n = all.len() as u64;
     let at_once = circumstances
@@ -437,7 +433,7 @@ fn worked_on(
 
 /// What is left of each redundancy group.
 fn groups(
-    graph: &Graph<'_>,
+    graph: &Graph,
     targets: &[NodeIndex],
     at_once: u64,
     history: Option<&History>,
@@ -505,10 +501,10 @@ fn groups(
 }
 
 /// What goes down or is degraded behind the first hand.
-fn further(graph: &Graph<'_>, reach: &Reach<'_>) -> Option<String> {
+fn further(graph: &Graph, reach: &Reach<'_>) -> Option<String> {
     let behind = |wanted: ImpactState| -> Vec<NodeIndex> {
         reach
-            .effects
+            .effects()
             .iter()
             .filter(|(_, effect)| effect.state == wanted)
             .filter(|(_, effect)| match effect.cause {

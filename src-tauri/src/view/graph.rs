@@ -60,7 +60,7 @@ type Look<'t> = (&'t str, Option<&'t str>, Role, Tier);
 
 /// The picture.
 #[must_use]
-pub fn view(graph: &Graph<'_>, reach: &Reach<'_>) -> GraphView {
+pub fn view(graph: &Graph, reach: &Reach<'_>) -> GraphView {
     let roles = roles(graph, reach);
     let links = links(graph, reach, &roles);
     let looks: BTreeMap<NodeIndex, Look<'_>> = roles
@@ -101,7 +101,7 @@ pub fn view(graph: &Graph<'_>, reach: &Reach<'_>) -> GraphView {
 
 /// Who is in the picture, and as what: scope, everything harmed, the other ends of broken
 /// dependencies, direct dependents of the targets, and the services that the scope carries.
-fn roles(graph: &Graph<'_>, reach: &Reach<'_>) -> BTreeMap<NodeIndex, Role> {
+fn roles(graph: &Graph, reach: &Reach<'_>) -> BTreeMap<NodeIndex, Role> {
     let mut roles: BTreeMap<NodeIndex, Role> = BTreeMap::new();
     for target in &reach.targets {
         roles.extend(
@@ -121,7 +121,7 @@ fn roles(graph: &Graph<'_>, reach: &Reach<'_>) -> BTreeMap<NodeIndex, Role> {
             .map(|index| (index, Role::TouchedBy)),
     );
     roles.extend(reach.scope.iter().map(|index| (*index, Role::TouchedBy)));
-    for (index, effect) in &reach.effects {
+    for (index, effect) in reach.effects() {
         let role = match effect.state {
             ImpactState::Down => Role::Down,
             ImpactState::Degraded => Role::Degraded,
@@ -139,7 +139,7 @@ fn roles(graph: &Graph<'_>, reach: &Reach<'_>) -> BTreeMap<NodeIndex, Role> {
     roles
 }
 
-fn look<'t>(graph: &Graph<'t>, index: NodeIndex, role: Role) -> Option<Look<'t>> {
+fn look<'t>(graph: &'t Graph, index: NodeIndex, role: Role) -> Option<Look<'t>> {
     let node = graph.node(index)?;
     Some(match node {
         Node::System(system) => (
@@ -157,16 +157,12 @@ fn look<'t>(graph: &Graph<'t>, index: NodeIndex, role: Role) -> Option<Look<'t>>
     })
 }
 
-fn links(
-    graph: &Graph<'_>,
-    reach: &Reach<'_>,
-    roles: &BTreeMap<NodeIndex, Role>,
-) -> BTreeSet<Link> {
+fn links(graph: &Graph, reach: &Reach<'_>, roles: &BTreeMap<NodeIndex, Role>) -> BTreeSet<Link> {
     let mut broken: BTreeSet<&Dependency> =
         reach.broken.iter().map(|edge| edge.dependency).collect();
     broken.extend(
         reach
-            .effects
+            .effects()
             .values()
             .filter_map(|effect| match effect.cause {
                 Cause::NeedsTarget(edge)
@@ -204,7 +200,7 @@ fn links(
                 to: *index,
                 label: "carried by".to_owned(),
                 hard: false,
-                broken: matches!(reach.effects.get(&service).map(|e| e.cause), Some(Cause::RunsFrom(host)) if host == *index),
+                broken: matches!(reach.effects().get(&service).map(|e| e.cause), Some(Cause::RunsFrom(host)) if host == *index),
             });
         }
     }
@@ -312,7 +308,7 @@ fn nodes_after(parts: &BTreeMap<NodeIndex, u32>, shown_max: usize) -> usize {
 }
 
 fn draw(
-    graph: &Graph<'_>,
+    graph: &Graph,
     looks: &BTreeMap<NodeIndex, Look<'_>>,
     links: &BTreeSet<Link>,
     parts: &BTreeMap<NodeIndex, u32>,

@@ -9,7 +9,7 @@ use super::{graph::natural, quote, tier};
 
 /// What goes down or is degraded: down first, then the higher tier, then by name.
 #[must_use]
-pub fn rows(graph: &Graph<'_>, reach: &Reach<'_>) -> Vec<ImpactRow> {
+pub fn rows(graph: &Graph, reach: &Reach<'_>) -> Vec<ImpactRow> {
     let mut rows: Vec<(ImpactState, ImpactRow)> = reach
         .entries(graph)
         .into_iter()

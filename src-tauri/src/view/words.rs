@@ -74,7 +74,7 @@ pub(super) fn class_words(class: &str) -> (String, String) {
 
 /// `14 application servers and 2 databases`: systems by class, the most frequent first, then services by title.
 #[must_use]
-pub fn kinds(graph: &Graph<'_>, nodes: &[NodeIndex]) -> String {
+pub fn kinds(graph: &Graph, nodes: &[NodeIndex]) -> String {
     let mut systems: BTreeMap<&str, u64> = BTreeMap::new();
     let mut others = Vec::new();
     let mut unknown = 0;
@@ -138,7 +138,7 @@ pub fn names(systems: impl IntoIterator<Item = impl AsRef<str>>, shown_max: usiz
 
 /// The services that these nodes carry or are, by title, as ` of Electronic health records`; empty
 /// where there are none or more than two.
-pub(super) fn of_services(graph: &Graph<'_>, nodes: &[NodeIndex]) -> String {
+pub(super) fn of_services(graph: &Graph, nodes: &[NodeIndex]) -> String {
     let mut services = BTreeSet::new();
     for system in nodes
         .iter()
@@ -162,7 +162,7 @@ pub(super) fn of_services(graph: &Graph<'_>, nodes: &[NodeIndex]) -> String {
 
 /// A service's title, or its name.
 #[must_use]
-pub fn service_title(graph: &Graph<'_>, id: &str) -> String {
+pub fn service_title(graph: &Graph, id: &str) -> String {
     match graph.find(id).and_then(|index| graph.node(index)) {
         Some(Node::Service(service)) => quote::title(service.title.as_deref().unwrap_or(id)),
         Some(Node::System(_) | Node::Unknown(_)) | None => quote::title(id),
@@ -171,7 +171,7 @@ pub fn service_title(graph: &Graph<'_>, id: &str) -> String {
 
 /// What is proposed, in a line: `Rotate svc_ehr on ehr-db-1`.
 #[must_use]
-pub fn title(graph: &Graph<'_>, action: &Action, reach: &Reach<'_>) -> String {
+pub fn title(graph: &Graph, action: &Action, reach: &Reach<'_>) -> String {
     let targets: Vec<NodeIndex> = reach.targets.iter().copied().collect();
     let on = on_targets(graph, &targets);
     match action {
@@ -204,7 +204,7 @@ pub fn title(graph: &Graph<'_>, action: &Action, reach: &Reach<'_>) -> String {
     }
 }
 
-pub(super) fn on_targets(graph: &Graph<'_>, targets: &[NodeIndex]) -> String {
+pub(super) fn on_targets(graph: &Graph, targets: &[NodeIndex]) -> String {
     match targets {
         [one] => graph
             .node(*one)

@@ -3,14 +3,16 @@
 use chrono::{DateTime, Utc};
 use countersign_core::assessment::assess;
 use countersign_core::document;
+use countersign_core::identifier::SystemId;
 use countersign_core::impact::{self, Circumstances};
-use countersign_core::scope::Graph;
-use countersign_core::topology::Topology;
+use countersign_core::scope::{Change, Graph};
+use countersign_core::topology::{DependencyKind, Strength, Topology};
 use petgraph::csr::Csr;
 use petgraph::visit::Bfs;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
+use std::sync::Arc;
 
 use crate::ALLOCATED;
 use crate::measure::{Against, Figures, RUNS_MIN, median_ns, p99_ns, time, times};
@@ -35,6 +37,9 @@ pub fn run(figures: &Figures) {
     ];
     if figures.want(&large) {
         organisation(figures);
+    }
+    if figures.want(&["core.update_one", "core.update_one_p99", "core.build_100k"]) {
+        update(figures);
     }
     if figures.want(&["core.reach_vs_petgraph", "core.impact_1m"]) {
         reach(figures);
@@ -90,8 +95,10 @@ fn organisation(figures: &Figures) {
     let small = sample::organisation(LARGE / 10, PER_SYSTEM, SEED);
     let large = sample::organisation(LARGE, PER_SYSTEM, SEED);
     if figures.want(&["core.bytes_per_dependency"]) {
+        // The document itself is shared, not copied.
+        let large = Arc::new(large.clone());
         let before = ALLOCATED.current_usage();
-        let graph = Graph::new(&large);
+        let graph = Graph::new(Arc::clone(&large));
         let bytes = ALLOCATED.current_usage() - before;
         black_box(&graph);
         let each = bytes as f64 / large.dependencies.len() as f64;
@@ -162,7 +169,12 @@ fn reach(figures: &Figures) {
     assert_eq!(reached(start), topology.systems.len());
     let theirs = median_ns(&times(RUNS_MIN, |_| time(|| reached(start))));
     drop(peer);
-    let graph = Graph::new(&topology);
+    let graph = Graph::new(topology);
+    let first = graph.find(deepest.as_str()).unwrap();
+    assert_eq!(graph.hard_closure([first]).len(), 1_000_000);
+    let ours = median_ns(&times(RUNS_MIN, |_| time(|| graph.hard_closure([first]))));
+    let against = Against::Peer("petgraph Csr Bfs", theirs);
+    figures.print("core.reach_vs_petgraph", ours, "ns", against);
     let action = sample::proposal(
         json!({"type": "host-isolate"}),
         json!({"systems": [deepest.as_str()]}),
@@ -176,10 +188,56 @@ fn reach(figures: &Figures) {
     let whole = median_ns(&times(RUNS_MIN, |_| {
         time(|| impact::reach(&graph, &action, &targets, circumstances))
     }));
+    figures.print("core.impact_1m", whole, "ns", against);
+}
+
+/// A changed system, a new one, a dependency, and each away again, on a graph that readers share.
+fn update(figures: &Figures) {
+    let topology = Arc::new(sample::organisation(LARGE, PER_SYSTEM, SEED));
+    let built = times(RUNS_MIN, |_| time(|| Graph::new(Arc::clone(&topology))));
     figures.print(
-        "core.impact_1m",
-        whole,
-        "ns",
-        Against::Peer("petgraph Csr Bfs", theirs),
+        "core.build_100k",
+        median_ns(&built) / 1e6,
+        "ms",
+        Against::Nothing,
+    );
+    let shared = Graph::new(Arc::clone(&topology));
+    let systems = &topology.systems;
+    let sorted = times(3_000, |run| {
+        let (place, step) = (run * 7_919 % systems.len(), run % 5);
+        let known = &systems[place];
+        let mut new = known.clone();
+        new.tier = None;
+        new.labels.insert("seen".to_owned(), run.to_string());
+        let dependency = &topology.dependencies[run * 104_729 % topology.dependencies.len()];
+        let change = match step {
+            0 => Change::System(new),
+            1 => {
+                new.id = SystemId::new(format!("{}-new", known.id)).unwrap();
+                Change::System(new)
+            }
+            2 => Change::RemoveSystem(known.id.clone()),
+            3 => Change::Dependency(sample::depends(
+                known.id.to_string(),
+                systems[run * 31 % systems.len()].id.to_string(),
+                DependencyKind::Data,
+                Strength::Hard,
+            )),
+            _ => Change::RemoveDependency(dependency.clone()),
+        };
+        let mut graph = shared.clone();
+        time(|| graph.update(change).unwrap())
+    });
+    figures.print(
+        "core.update_one",
+        median_ns(&sorted) / 1e6,
+        "ms",
+        Against::Limit(1.0),
+    );
+    figures.print(
+        "core.update_one_p99",
+        p99_ns(&sorted) / 1e6,
+        "ms",
+        Against::Limit(1.0),
     );
 }

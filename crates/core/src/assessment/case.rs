@@ -16,7 +16,7 @@ pub(super) struct Case<'a, 't> {
     pub(super) envelope: Option<&'a Envelope>,
     /// The rule that grants it; `None` where none does.
     pub(super) rule: Option<&'a Rule>,
-    pub(super) graph: &'a Graph<'t>,
+    pub(super) graph: &'t Graph,
     pub(super) proposal: &'a Proposal,
     pub(super) targets: &'a ResolvedTargets,
     pub(super) reach: &'a Reach<'t>,

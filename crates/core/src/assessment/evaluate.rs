@@ -29,7 +29,7 @@ const QUORUM_WITHOUT_ENVELOPE: u32 = 2;
 #[must_use]
 pub fn assess(
     envelope: Option<&Envelope>,
-    graph: &Graph<'_>,
+    graph: &Graph,
     proposal: &Proposal,
     history: Option<&History>,
     now: DateTime<Utc>,
@@ -52,7 +52,7 @@ pub struct Evaluation<'t> {
 #[must_use]
 pub fn evaluate<'t>(
     envelope: Option<&Envelope>,
-    graph: &Graph<'t>,
+    graph: &'t Graph,
     proposal: &Proposal,
     history: Option<&History>,
     now: DateTime<Utc>,
@@ -144,7 +144,7 @@ pub fn blocking(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
 fn refusal(
     proposal: &Proposal,
     targets: &ResolvedTargets,
-    graph: &Graph<'_>,
+    graph: &Graph,
     now: DateTime<Utc>,
 ) -> Option<String> {
     if now >= proposal.expires_at {
@@ -204,7 +204,7 @@ fn quorum(envelope: Option<&Envelope>, history: Option<&History>, tier: Tier) ->
 #[must_use]
 pub fn history_slice(
     envelope: Option<&Envelope>,
-    graph: &Graph<'_>,
+    graph: &Graph,
     proposal: &Proposal,
     history: &History,
     now: DateTime<Utc>,
@@ -322,7 +322,7 @@ pub fn history_slice(
 /// The services in scope under the rules that grant it and ask for error budgets; `None` where none asks.
 fn services_with_budget<'t>(
     envelope: &Envelope,
-    graph: &Graph<'t>,
+    graph: &'t Graph,
     proposal: &Proposal,
     targets: &ResolvedTargets,
     history: &History,

@@ -29,7 +29,7 @@ const LISTED_MAX: usize = 3;
 #[must_use]
 pub fn explain(
     assessment: &Assessment,
-    graph: &Graph<'_>,
+    graph: &Graph,
     proposal: &Proposal,
     history: Option<&History>,
 ) -> String {
@@ -88,7 +88,7 @@ fn action(action: &Action, on: &str) -> String {
 }
 
 /// The targets by name, or their number.
-fn targets(graph: &Graph<'_>, proposal: &Proposal) -> String {
+fn targets(graph: &Graph, proposal: &Proposal) -> String {
     let resolved = scope::resolve(graph, &proposal.targets);
     let names: Vec<String> = resolved
         .systems

@@ -13,7 +13,7 @@ use crate::topology::System;
 pub fn grants(
     envelope: &Envelope,
     rule: &Rule,
-    graph: &Graph<'_>,
+    graph: &Graph,
     proposal: &Proposal,
     targets: &ResolvedTargets,
 ) -> bool {

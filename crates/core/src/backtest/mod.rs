@@ -38,7 +38,7 @@ pub struct Case<'a, 't> {
     /// What was recorded.
     pub record: &'a Record,
     /// The topology with the digest that the record names.
-    pub graph: Option<&'a Graph<'t>>,
+    pub graph: Option<&'t Graph>,
 }
 
 /// What a draft would have changed.

@@ -28,7 +28,7 @@ pub struct Inputs<'a, 't> {
     /// The envelope in force, or the last authorised one.
     pub envelope: Option<&'a Envelope>,
     /// The topology in force.
-    pub graph: &'a Graph<'t>,
+    pub graph: &'t Graph,
     /// All facts that the backend knows; the briefing carries the slice that matters.
     pub history: &'a History,
     /// The executor's plan.
@@ -132,7 +132,7 @@ fn rollout(envelope: Option<&Envelope>, rule: Option<&Rule>) -> Rollout {
 fn rollback(
     proposal: &Proposal,
     rule: Option<&Rule>,
-    graph: &Graph<'_>,
+    graph: &Graph,
     evaluation: &Evaluation<'_>,
     history: &History,
 ) -> RollbackState {
@@ -175,7 +175,7 @@ fn rollback(
 pub fn recompute(
     briefing: &Briefing,
     envelope: Option<&Envelope>,
-    graph: &Graph<'_>,
+    graph: &Graph,
 ) -> Result<Vec<String>, CanonicalError> {
     let own = compose(Inputs {
         audience: briefing.audience.clone(),

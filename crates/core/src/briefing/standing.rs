@@ -48,7 +48,7 @@ pub fn standing(
     briefing: &Briefing,
     runs_by: RunsBy,
     envelope: Option<&Envelope>,
-    graph: &Graph<'_>,
+    graph: &Graph,
     present: Present,
 ) -> Result<Standing, CanonicalError> {
     let mut void = Vec::new();

@@ -11,7 +11,7 @@ use crate::scope::Graph;
 /// done, from the action's parameters and never from the agent's prose. A parameter that is not one
 /// plain word stands in quotation marks: the agent chose it.
 #[must_use]
-pub fn title(action: &Action, targets: &BTreeSet<SystemId>, graph: &Graph<'_>) -> String {
+pub fn title(action: &Action, targets: &BTreeSet<SystemId>, graph: &Graph) -> String {
     let on = on(targets, graph);
     match action {
         Action::Patch(p) => {
@@ -46,7 +46,7 @@ pub fn title(action: &Action, targets: &BTreeSet<SystemId>, graph: &Graph<'_>) -
     }
 }
 
-fn on(targets: &BTreeSet<SystemId>, graph: &Graph<'_>) -> String {
+fn on(targets: &BTreeSet<SystemId>, graph: &Graph) -> String {
     const NAMED_MAX: usize = 3;
     if targets.len() <= NAMED_MAX {
         return targets

@@ -82,7 +82,7 @@ impl Outside {
         &self,
         envelope: &Envelope,
         rule: &Rule,
-        graph: &Graph<'_>,
+        graph: &Graph,
         engine: Engine<'_>,
     ) -> Option<String> {
         let assessment = (engine.assess)(
@@ -112,7 +112,7 @@ impl Outside {
     }
 }
 
-fn variants(inputs: &Inputs<'_>, rule: &Rule, inside: &Inside, graph: &Graph<'_>) -> Vec<Outside> {
+fn variants(inputs: &Inputs<'_>, rule: &Rule, inside: &Inside, graph: &Graph) -> Vec<Outside> {
     let mut outside = Vec::new();
     grants(inputs.envelope, rule, inside, graph, &mut outside);
     severity_and_calendars(inputs.envelope, rule, inside, &mut outside);
@@ -128,7 +128,7 @@ fn grants(
     envelope: &Envelope,
     rule: &Rule,
     inside: &Inside,
-    graph: &Graph<'_>,
+    graph: &Graph,
     all: &mut Vec<Outside>,
 ) {
     let Some(target) = graph.system(inside.target.as_str()) else {
@@ -280,7 +280,7 @@ fn circumstances(rule: &Rule, inside: &Inside, all: &mut Vec<Outside>) {
 }
 
 /// Error budgets that are spent or unknown, actions that staging has not seen.
-fn measured_elsewhere(rule: &Rule, inside: &Inside, graph: &Graph<'_>, all: &mut Vec<Outside>) {
+fn measured_elsewhere(rule: &Rule, inside: &Inside, graph: &Graph, all: &mut Vec<Outside>) {
     let of = |name: &str| Outside::of(inside, name, Clause::C4_1);
     let service = graph
         .system(inside.target.as_str())

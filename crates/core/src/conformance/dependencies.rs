@@ -18,7 +18,7 @@ const MAINTAINED_DAYS_MAX: i64 = 7;
 
 pub(super) fn check(
     inputs: &Inputs<'_>,
-    graph: &Graph<'_>,
+    graph: &Graph,
     now: DateTime<Utc>,
     engine: Engine<'_>,
 ) -> Vec<Trial> {
@@ -67,12 +67,7 @@ fn aged(inputs: &Inputs<'_>) -> Trial {
 }
 
 /// Every disruption of a hard dependent fails 4.3.
-fn disrupted(
-    inputs: &Inputs<'_>,
-    graph: &Graph<'_>,
-    now: DateTime<Utc>,
-    engine: Engine<'_>,
-) -> Trial {
+fn disrupted(inputs: &Inputs<'_>, graph: &Graph, now: DateTime<Utc>, engine: Engine<'_>) -> Trial {
     let what = format!(
         "on at most {SYSTEMS_TRIED_MAX} systems that others hard-depend on, what disrupts them fails 4.3"
     );
@@ -127,7 +122,7 @@ fn disrupted(
 }
 
 /// The kinds of action that certainly disrupt a hard dependent of a system.
-fn disrupting(graph: &Graph<'_>, system: &System) -> Vec<ActionKind> {
+fn disrupting(graph: &Graph, system: &System) -> Vec<ActionKind> {
     let Some(index) = graph.find(system.id.as_str()) else {
         return Vec::new();
     };

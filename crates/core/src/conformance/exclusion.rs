@@ -14,7 +14,7 @@ const SYSTEMS_TRIED_MAX: usize = 250;
 
 pub(super) fn check(
     inputs: &Inputs<'_>,
-    graph: &Graph<'_>,
+    graph: &Graph,
     now: DateTime<Utc>,
     engine: Engine<'_>,
 ) -> Vec<Trial> {
@@ -43,7 +43,7 @@ pub(super) fn check(
 
 fn never_alone(
     inputs: &Inputs<'_>,
-    graph: &Graph<'_>,
+    graph: &Graph,
     now: DateTime<Utc>,
     engine: Engine<'_>,
 ) -> Trial {

@@ -202,13 +202,12 @@ struct Engine<'e> {
     step: &'e Step,
 }
 
-type Assess =
-    dyn Fn(&Envelope, &Graph<'_>, &Proposal, Option<&History>, DateTime<Utc>) -> Assessment;
+type Assess = dyn Fn(&Envelope, &Graph, &Proposal, Option<&History>, DateTime<Utc>) -> Assessment;
 type Step = dyn Fn(&mut Operation, Event) -> Result<Vec<Effect>, StepError>;
 
 fn assess(
     envelope: &Envelope,
-    graph: &Graph<'_>,
+    graph: &Graph,
     proposal: &Proposal,
     history: Option<&History>,
     now: DateTime<Utc>,

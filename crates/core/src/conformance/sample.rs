@@ -139,7 +139,7 @@ pub(super) fn each_rule<'e>(inputs: &Inputs<'e>, engine: Engine<'_>) -> Vec<Samp
                 (rule, at)
             })
             .collect();
-    let graphs: BTreeMap<DateTime<Utc>, Graph<'_>> = topologies
+    let graphs: BTreeMap<DateTime<Utc>, Graph> = topologies
         .iter()
         .map(|(at, topology)| (*at, Graph::new(topology)))
         .collect();
@@ -158,7 +158,7 @@ pub(super) fn each_rule<'e>(inputs: &Inputs<'e>, engine: Engine<'_>) -> Vec<Samp
 fn inside(
     inputs: &Inputs<'_>,
     rule: &Rule,
-    graph: &Graph<'_>,
+    graph: &Graph,
     now: DateTime<Utc>,
     engine: Engine<'_>,
 ) -> Result<Inside, String> {
@@ -213,7 +213,7 @@ fn inside(
 }
 
 /// The systems tried for a kind: those that fewest depend on, then some of all others.
-fn candidates<'t>(graph: &Graph<'t>, kind: ActionKind, granted: &[&'t System]) -> Vec<&'t System> {
+fn candidates<'t>(graph: &'t Graph, kind: ActionKind, granted: &[&'t System]) -> Vec<&'t System> {
     let mut fit: Vec<(usize, &System)> = granted
         .iter()
         .filter(|system| !is_about_credential(kind) || credential_of(graph, system).is_some())
@@ -246,7 +246,7 @@ const fn is_about_credential(kind: ActionKind) -> bool {
 }
 
 /// The first credential of a system that a dependency names.
-pub(super) fn credential_of<'t>(graph: &Graph<'t>, system: &System) -> Option<&'t CredentialId> {
+pub(super) fn credential_of<'t>(graph: &'t Graph, system: &System) -> Option<&'t CredentialId> {
     graph
         .dependents(graph.find(system.id.as_str())?)
         .filter(|edge| edge.dependency.kind == DependencyKind::Credential)
@@ -267,7 +267,7 @@ impl Circumstances {
         rule: &Rule,
         kind: ActionKind,
         system: &System,
-        graph: &Graph<'_>,
+        graph: &Graph,
         now: DateTime<Utc>,
         agent: &AgentId,
     ) -> Result<Self, IdentifierError> {
@@ -402,7 +402,7 @@ pub(super) fn history(
 pub(super) fn action(
     kind: ActionKind,
     system: &System,
-    graph: &Graph<'_>,
+    graph: &Graph,
 ) -> Result<Action, IdentifierError> {
     let text = || "conformance".to_owned();
     let credential = || match credential_of(graph, system) {
@@ -463,7 +463,7 @@ fn own_range(system: &System) -> ipnet::IpNet {
         .unwrap_or_else(|| ipnet::IpNet::from(std::net::IpAddr::from([192, 0, 2, 1])))
 }
 
-fn users_of(graph: &Graph<'_>, system: &System, credential: &CredentialId) -> BTreeSet<SystemId> {
+fn users_of(graph: &Graph, system: &System, credential: &CredentialId) -> BTreeSet<SystemId> {
     graph
         .find(system.id.as_str())
         .into_iter()

@@ -329,7 +329,7 @@ fn test_8_1_catches() {
 /// An engine that waves through what the real one holds.
 fn lax(
     envelope: &Envelope,
-    graph: &Graph<'_>,
+    graph: &Graph,
     proposal: &Proposal,
     history: Option<&History>,
     now: DateTime<Utc>,

@@ -83,7 +83,7 @@ fn check_made_again(case: &Case<'_>, item: &Item, report: &mut Report) {
         .transpose();
     let differences = match (topology, envelope) {
         (Ok(topology), Ok(envelope)) => {
-            let graph = Graph::new(&topology);
+            let graph = Graph::new(topology);
             briefing::recompute(briefing, envelope.as_ref(), &graph)
                 .map_err(|error| error.to_string())
         }

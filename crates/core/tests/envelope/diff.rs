@@ -411,7 +411,7 @@ const INSTANTS: [&str; 5] = [
 /// A case at an instant. The whole world moves along with it, so that only what the envelope says
 /// of time differs.
 struct Case {
-    graph: Graph<'static>,
+    graph: Graph,
     proposal: Proposal,
     history: History,
     now: DateTime<Utc>,
@@ -460,7 +460,7 @@ impl Case {
             .flatten()
             .for_each(|budget| budget.at += moved);
         Self {
-            graph: Graph::new(Box::leak(Box::new(topology))),
+            graph: Graph::new(topology),
             proposal,
             history,
             now,

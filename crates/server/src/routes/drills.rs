@@ -105,7 +105,7 @@ pub(super) async fn start(
         authority: Authority::Drill(Rehearsal::new(kind, system.class.clone())),
         title: format!(
             "drill: {}",
-            title(&drill.action, &targets, &Graph::new(&topology))
+            title(&drill.action, &targets, &Graph::new(Arc::clone(&topology)))
         ),
         action: drill.action,
         targets,

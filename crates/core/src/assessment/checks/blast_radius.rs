@@ -43,14 +43,19 @@ fn limits<'a>(case: &Case<'a, '_>) -> Option<&'a BlastRadius> {
         .as_ref()
 }
 
-fn counted<'a>(case: &Case<'a, 'a>, radius: &BlastRadius) -> Counted<'a> {
+fn counted<'a, 't: 'a>(case: &Case<'a, 't>, radius: &BlastRadius) -> Counted<'a> {
     let mut counted = Counted {
         systems: case
             .reach
             .systems(case.graph)
             .map(|system| system.id.as_str())
             .collect(),
-        services: case.reach.services.iter().copied().collect(),
+        services: case
+            .reach
+            .services
+            .iter()
+            .map(|id| *id as &ServiceId)
+            .collect(),
         segments: case.reach.segments.clone(),
         complete: true,
     };

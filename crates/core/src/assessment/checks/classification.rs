@@ -12,9 +12,9 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
     };
     match tier {
         Tier::SafetyCritical => {
+            let scope = case.graph.in_order(case.reach.scope.iter().copied());
             let critical = || {
-                case.reach
-                    .scope
+                scope
                     .iter()
                     .filter(|index| case.graph.tier(**index) == Tier::SafetyCritical)
                     .filter_map(|index| case.graph.node(*index))

@@ -1,18 +1,16 @@
 //! 4.3: nothing that others need is disrupted, as far as a fresh enough topology tells.
 
 use super::super::case::{Case, Found, age, count, some, utc};
-use crate::assessment::ImpactState;
 use crate::proposal::ActionKind;
 use crate::scope::NodeIndex;
 use crate::topology::Tier;
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
     let name = |index: &NodeIndex| case.graph.node(*index).map_or("?", |node| node.id());
-    let disrupted: Vec<NodeIndex> = case
-        .reach
-        .hard_dependents()
-        .filter(|index| !(excuses_targets(case) && case.reach.targets.contains(index)))
-        .collect();
+    let mut disrupted = case.graph.in_order(case.reach.hard_dependents());
+    if excuses_targets(case) {
+        disrupted.retain(|index| !case.reach.targets.contains(index));
+    }
     if !disrupted.is_empty() {
         let number = disrupted.len() as u64;
         return Found::fail(format!(
@@ -22,16 +20,8 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         ))
         .against(number, 0);
     }
-    let degraded: Vec<NodeIndex> = case
-        .reach
-        .effects
-        .iter()
-        .filter(|(index, effect)| {
-            effect.state == ImpactState::Degraded
-                && case.graph.tier(**index) == Tier::SafetyCritical
-        })
-        .map(|(index, _)| *index)
-        .collect();
+    let mut degraded = case.graph.in_order(case.reach.degraded());
+    degraded.retain(|index| case.graph.tier(*index) == Tier::SafetyCritical);
     if !degraded.is_empty() {
         return Found::fail(format!(
             "degraded though safety-critical: {}",
@@ -61,7 +51,7 @@ fn excuses_targets(case: &Case<'_, '_>) -> bool {
 }
 
 fn not_evaluable(case: &Case<'_, '_>) -> Option<Found> {
-    let observed_at = case.graph.topology().observed_at;
+    let observed_at = case.graph.observed_at();
     if observed_at > case.now {
         return Some(
             Found::unknown(format!(
@@ -87,11 +77,10 @@ fn not_evaluable(case: &Case<'_, '_>) -> Option<Found> {
         );
     }
     if let Some(target) = case
-        .reach
-        .unnamed_credential
-        .iter()
-        .filter_map(|index| case.graph.node(*index))
-        .next()
+        .graph
+        .in_order(case.reach.unnamed_credential.iter().copied())
+        .first()
+        .and_then(|index| case.graph.node(*index))
     {
         return Some(Found::unknown(format!(
             "no dependency on {} names this credential, so nobody can say who uses it",
