@@ -15,7 +15,7 @@ use crate::ceremony::Ceremonies;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::executor::Executors;
-use crate::health::Prober;
+use crate::health::{Prober, ProberError};
 use crate::limits;
 use crate::problem::{Refusal, codes};
 use crate::refusals::{Limiter, Refusals};
@@ -99,8 +99,8 @@ pub enum BackendError {
     #[error(transparent)]
     Ceremony(#[from] crate::ceremony::CeremonyError),
     /// Health cannot be asked for.
-    #[error("the client of health checks cannot be made: {0}")]
-    Prober(#[from] reqwest::Error),
+    #[error(transparent)]
+    Prober(#[from] ProberError),
     /// The sealed genesis gives no roster.
     #[error("the stored genesis does not hold: {0}")]
     Genesis(#[from] countersign_core::decision::RosterError),

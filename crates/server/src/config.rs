@@ -46,12 +46,25 @@ pub struct ExecutorConfig {
     pub environment: BTreeMap<String, String>,
 }
 
-/// Where HTTP health checks are sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where health checks are sent. A kind of check whose place is missing here has no data.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HealthConfig {
-    /// Base address with `{system}` in it; the check's path is appended.
-    pub base: String,
+    /// Base address of `http` checks with `{system}` or `{address}` in it; the check's path is appended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Host of `tcp` and `tls` checks, from `{system}` or `{address}`; absent means `{address}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// PEM file of the authorities that `tls` checks trust; absent means the machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<PathBuf>,
+    /// The programs that `command` checks may run, as the checks write them: absolute.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub programs: BTreeSet<PathBuf>,
+    /// Base address of the Prometheus that `prometheus` checks ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<String>,
 }
 
 /// Why a configuration does not count.
@@ -97,9 +110,18 @@ pub enum ConfigError {
     Honesty(String),
     /// The base address of health checks is not one.
     #[error(
-        "the base address `{0}` of health checks is not an http(s) address with `{{system}}` in it"
+        "the base address `{0}` of health checks is not an http(s) address with `{{system}}` or `{{address}}` in it"
     )]
     Base(String),
+    /// Every system would have the same host.
+    #[error("the host `{0}` of health checks has neither `{{system}}` nor `{{address}}` in it")]
+    Host(String),
+    /// A program that depends on where the backend was started.
+    #[error("the program `{0}` of health checks is not an absolute path; write it out")]
+    Program(PathBuf),
+    /// The address of Prometheus is not one.
+    #[error("the address `{0}` of Prometheus is not an http(s) address")]
+    Prometheus(String),
 }
 
 impl Config {
@@ -149,13 +171,8 @@ impl Config {
                 }
             }
         }
-        if let Some(HealthConfig { base }) = &self.health {
-            let address = url::Url::parse(&base.replace("{system}", "system"));
-            let usable =
-                address.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-            if !usable || !base.contains("{system}") {
-                return Err(ConfigError::Base(base.clone()));
-            }
+        if let Some(health) = &self.health {
+            health.check()?;
         }
         Ok(self)
     }
@@ -184,6 +201,33 @@ impl Config {
     /// Never for a configuration that was read.
     pub fn digest(&self) -> Result<Digest, canonical::CanonicalError> {
         canonical::digest(self)
+    }
+}
+
+impl HealthConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let is_template = |text: &str| text.contains("{system}") || text.contains("{address}");
+        let is_url = |text: &str| {
+            url::Url::parse(
+                &text
+                    .replace("{system}", "system")
+                    .replace("{address}", "192.0.2.1"),
+            )
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        };
+        if let Some(base) = self.base.as_ref().filter(|b| !is_template(b) || !is_url(b)) {
+            return Err(ConfigError::Base(base.clone()));
+        }
+        if let Some(host) = self.host.as_ref().filter(|host| !is_template(host)) {
+            return Err(ConfigError::Host(host.clone()));
+        }
+        if let Some(program) = self.programs.iter().find(|program| !program.is_absolute()) {
+            return Err(ConfigError::Program(program.clone()));
+        }
+        if let Some(address) = self.prometheus.as_ref().filter(|address| !is_url(address)) {
+            return Err(ConfigError::Prometheus(address.clone()));
+        }
+        Ok(())
     }
 }
 
@@ -257,6 +301,19 @@ mod tests {
         );
         check(
             r#"{"health":{"base":"http://x/"}}"#,
+            "not an http(s) address",
+        );
+        check(r#"{"health":{"base":"https://{address}:8443"}}"#, "");
+        check(
+            r#"{"health":{"host":"localhost"}}"#,
+            "neither `{system}` nor `{address}`",
+        );
+        check(
+            r#"{"health":{"programs":["check"]}}"#,
+            "not an absolute path",
+        );
+        check(
+            r#"{"health":{"prometheus":"127.0.0.1:9090"}}"#,
             "not an http(s) address",
         );
         check(r#"{"ports":1}"#, "unknown field `ports`");

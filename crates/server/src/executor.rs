@@ -11,7 +11,6 @@
 //! is a failure; what was cut off by the time limit or a signal is unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,19 +21,16 @@ use countersign_core::operation::Sequence;
 use countersign_core::proposal::{Action, ActionKind};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::Semaphore;
 
+use crate::child::{self, Broken, line};
 use crate::config::{Config, ExecutorConfig};
-use crate::limits::{EXECUTOR_BYTES_MAX, EXECUTOR_ERROR_BYTES_MAX};
 
 /// Plans made at once.
 const PLANS_MAX: usize = 8;
 /// Lines of a plan that are kept.
 const PLAN_STEPS_MAX: usize = 200;
-/// Characters of a line or message that are kept.
-const LINE_CHARS_MAX: usize = 500;
 
 /// The executors, by what they carry out.
 #[derive(Debug)]
@@ -243,151 +239,38 @@ impl Executor {
         let mut text =
             serde_json::to_vec(input).map_err(|error| ExecutorError::Failed(error.to_string()))?;
         text.push(b'\n');
-        let mut child = Spawned(self.spawn()?);
         let timeout = Duration::from_secs(u64::from(self.config.timeout.seconds()));
-        let ended = tokio::time::timeout(timeout, talk(&mut child.0, &text)).await;
-        let Ok(ended) = ended else {
-            child.end().await;
-            return Err(ExecutorError::Unknown(format!(
+        match child::run(self.command()?, &text, timeout).await {
+            Ok(ended) => answer(ended.code, &ended.output, &ended.error),
+            Err(Broken::NotStarted(error)) => Err(ExecutorError::Failed(format!(
+                "the executor `{}` does not start: {error}",
+                self.program()?
+            ))),
+            Err(Broken::Late) => Err(ExecutorError::Unknown(format!(
                 "the executor did not answer within {}",
                 self.config.timeout
-            )));
-        };
-        let Ended {
-            code,
-            output,
-            error,
-        } = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                child.end().await;
-                return Err(ExecutorError::Unknown(format!(
-                    "the executor could not be heard: {error}"
-                )));
-            }
-        };
-        answer(code, &output, &error)
+            ))),
+            Err(Broken::Unheard(error)) => Err(ExecutorError::Unknown(format!(
+                "the executor could not be heard: {error}"
+            ))),
+        }
     }
 
-    fn spawn(&self) -> Result<Child, ExecutorError> {
-        let (program, arguments) = self
-            .config
-            .command
-            .split_first()
-            .ok_or_else(|| ExecutorError::Failed("the executor has no command".to_owned()))?;
-        let mut command = Command::new(program);
+    fn program(&self) -> Result<&str, ExecutorError> {
+        match self.config.command.first() {
+            Some(program) => Ok(program),
+            None => Err(ExecutorError::Failed(
+                "the executor has no command".to_owned(),
+            )),
+        }
+    }
+
+    fn command(&self) -> Result<Command, ExecutorError> {
+        let mut command = child::bare(self.program()?);
         command
-            .args(arguments)
-            .env_clear()
-            .env("LANG", "C.UTF-8")
-            .envs(
-                ["PATH", "HOME"]
-                    .into_iter()
-                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
-            )
-            .envs(&self.config.environment)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        // A group of its own, so that what it started ends with it.
-        #[cfg(unix)]
-        command.process_group(0);
-        command.spawn().map_err(|error| {
-            ExecutorError::Failed(format!("the executor `{program}` does not start: {error}"))
-        })
-    }
-}
-
-/// How a program ended.
-struct Ended {
-    /// Its exit code; none where a signal ended it.
-    code: Option<i32>,
-    output: Vec<u8>,
-    error: Vec<u8>,
-}
-
-async fn talk(child: &mut Child, input: &[u8]) -> std::io::Result<Ended> {
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
-        return Err(std::io::Error::other("a pipe is missing"));
-    };
-    let mut output = Vec::new();
-    let mut error = Vec::new();
-    let say = async move {
-        // A program that answers without reading is free to. The pipe closes as it is dropped here:
-        // `shutdown` of a pipe only flushes.
-        match stdin.write_all(input).await {
-            Ok(()) => stdin.flush().await.or(Ok(())),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(error),
-        }
-    };
-    let hear = async {
-        let limit = u64::try_from(EXECUTOR_BYTES_MAX)
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
-        let mut capped = stdout.take(limit);
-        capped.read_to_end(&mut output).await?;
-        if output.len() > EXECUTOR_BYTES_MAX {
-            return Err(std::io::Error::other(format!(
-                "it wrote more than {EXECUTOR_BYTES_MAX} bytes"
-            )));
-        }
-        Ok(())
-    };
-    let overhear = async {
-        let mut stderr = stderr;
-        let mut chunk = [0; 4096];
-        loop {
-            let read = stderr.read(&mut chunk).await?;
-            if read == 0 {
-                return Ok::<(), std::io::Error>(());
-            }
-            let room = EXECUTOR_ERROR_BYTES_MAX
-                .saturating_sub(error.len())
-                .min(read);
-            error.extend_from_slice(chunk.get(..room).unwrap_or(&[]));
-        }
-    };
-    let ((), (), ()) = tokio::try_join!(say, hear, overhear)?;
-    let status = child.wait().await?;
-    Ok(Ended {
-        code: status.code(),
-        output,
-        error,
-    })
-}
-
-/// A program under way, which ends with everything it started when nobody waits for it any more.
-struct Spawned(Child);
-
-impl Spawned {
-    async fn end(&mut self) {
-        self.kill_group();
-        if let Err(error) = self.0.kill().await {
-            tracing::warn!(%error, "an executor could not be ended");
-        }
-    }
-
-    fn kill_group(&self) {
-        // None once it was waited for: its number may be another's by then.
-        #[cfg(unix)]
-        if let Some(group) = self
-            .0
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(rustix::process::Pid::from_raw)
-        {
-            // The group may be gone already.
-            let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-    }
-}
-
-impl Drop for Spawned {
-    fn drop(&mut self) {
-        self.kill_group();
+            .args(self.config.command.iter().skip(1))
+            .envs(&self.config.environment);
+        Ok(command)
     }
 }
 
@@ -444,20 +327,6 @@ fn answer(code: Option<i32>, output: &[u8], error: &[u8]) -> Result<Answer, Exec
             .to_owned(),
         )),
     }
-}
-
-/// One line of somebody else's text: no control or invisible characters, not too long.
-fn line(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() || countersign_core::identifier::is_invisible(c) {
-                ' '
-            } else {
-                c
-            }
-        })
-        .take(LINE_CHARS_MAX)
-        .collect()
 }
 
 #[cfg(test)]

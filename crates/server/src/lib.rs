@@ -10,6 +10,7 @@ pub mod auth;
 pub mod backend;
 pub mod body;
 pub mod ceremony;
+mod child;
 pub mod clock;
 pub mod config;
 pub mod decide;

@@ -4,6 +4,8 @@
 //! durable, and each answer is a transaction again; after a crash [`recover`] tells every unfinished
 //! operation that nothing of before will be answered.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::backend::Backend;
 use crate::executor::{Call, ExecutorError, Verb};
 use crate::gate;
+use crate::health::Subject;
 use crate::operate::{self, OperateError};
 use crate::store::operations::{self, Stored};
 use crate::store::payloads::{self, PayloadKind};
@@ -156,9 +159,14 @@ async fn try_carry_out(
         }
         EffectKind::Health { system, checks } => {
             let envelope = envelope_of(backend, &stored).await?;
+            let addresses = addresses_of(backend, &system).await?;
+            let subject = Subject {
+                system: &system,
+                addresses: &addresses,
+            };
             let results = backend
                 .prober
-                .check(envelope.as_deref(), &checks, &system)
+                .check(envelope.as_deref(), &checks, subject)
                 .await;
             EventKind::HealthChecked { sequence, results }
         }
@@ -238,7 +246,7 @@ async fn call(
     let machine = operations::machine(&mut *backend.store.read().await?, &stored.id).await?;
     let mut evidence = match machine.authority() {
         Authority::Decided(decided) => decided.decisions().clone(),
-        Authority::Autonomous(_) | Authority::Drill(_) => std::collections::BTreeSet::new(),
+        Authority::Autonomous(_) | Authority::Drill(_) => BTreeSet::new(),
     };
     evidence.extend(decision);
     Ok(executor
@@ -276,6 +284,23 @@ async fn envelope_of(
         (Some(signed), _) => Ok(Some(Arc::new(payloads::value(&mut conn, signed).await?))),
         (None, _) => Ok(None),
     }
+}
+
+/// Where the topology in force says that a system is reached.
+async fn addresses_of(
+    backend: &Backend,
+    system: &SystemId,
+) -> Result<BTreeSet<IpAddr>, StoreError> {
+    let mut conn = backend.store.read().await?;
+    let Some((_, topology)) = backend.topology(&mut conn).await? else {
+        return Ok(BTreeSet::new());
+    };
+    Ok(topology
+        .systems
+        .iter()
+        .find(|known| known.id == *system)
+        .map(|known| known.addresses.clone())
+        .unwrap_or_default())
 }
 
 /// Waits until `until`; whether it came, and not the end of the backend.

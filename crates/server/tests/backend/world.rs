@@ -374,7 +374,8 @@ fn config(systems: &Path, health: &str) -> Config {
             environment: BTreeMap::from([("DIR".to_owned(), systems.display().to_string())]),
         }],
         health: Some(HealthConfig {
-            base: format!("{health}/systems/{{system}}"),
+            base: Some(format!("{health}/systems/{{system}}")),
+            ..HealthConfig::default()
         }),
     }
 }
