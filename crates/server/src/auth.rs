@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use countersign_core::identifier::{AgentId, ApproverId, Role};
@@ -50,6 +51,20 @@ impl Reader {
             Self::Operator => "operator".to_owned(),
         }
     }
+
+    /// Whether they may still read: a session is over once it was closed or has expired.
+    pub async fn still_may(&self, backend: &Backend) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Session(session) => {
+                let Ok(mut conn) = backend.store.read().await else {
+                    return false;
+                };
+                let open = approvers::session(&mut conn, &session.token).await;
+                matches!(open, Ok(Some(open)) if open.expires_at > backend.clock.now())
+            }
+        }
+    }
 }
 
 /// A registered agent.
@@ -62,8 +77,13 @@ pub struct Source(pub KnownSource);
 
 /// The bearer token of a request.
 fn token(parts: &Parts) -> Result<&str, Refusal> {
-    parts
-        .headers
+    bearer(&parts.headers).ok_or_else(|| {
+        codes::UNAUTHENTICATED.because("send `Authorization: Bearer` and your token")
+    })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| {
@@ -73,9 +93,6 @@ fn token(parts: &Parts) -> Result<&str, Refusal> {
         })
         .map(str::trim)
         .filter(|token| !token.is_empty())
-        .ok_or_else(|| {
-            codes::UNAUTHENTICATED.because("send `Authorization: Bearer` and your token")
-        })
 }
 
 fn unknown() -> Refusal {
@@ -91,6 +108,14 @@ async fn of_another(backend: &Backend, token: &str, wanted: &str) -> Refusal {
         ))
     } else {
         unknown()
+    }
+}
+
+/// Whether a request comes with a token that is known here.
+pub(crate) async fn comes_from_known(backend: &Backend, headers: &HeaderMap) -> bool {
+    match bearer(headers) {
+        Some(token) => is_known(backend, token).await,
+        None => false,
     }
 }
 

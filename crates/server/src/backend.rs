@@ -70,6 +70,8 @@ pub struct Backend {
     genesis: RwLock<Option<Arc<SealedGenesis>>>,
     topology: Mutex<Option<(Digest, Arc<Topology>)>>,
     envelope: Mutex<Option<(Digest, Arc<Envelope>)>>,
+    /// The envelope whose board's decisions were verified, and the log entry of its authorisation.
+    proved: Mutex<Option<(Digest, u64)>>,
 }
 
 /// What a backend is made of.
@@ -139,6 +141,7 @@ impl Backend {
             genesis: RwLock::new(None),
             topology: Mutex::new(None),
             envelope: Mutex::new(None),
+            proved: Mutex::new(None),
         };
         if let Some((digest, bytes)) = sealed {
             let genesis: Genesis = serde_json::from_slice(&bytes)
@@ -237,6 +240,18 @@ impl Backend {
         *self.envelope.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((row.digest, Arc::clone(&envelope)));
         Ok(Some((row.digest, envelope)))
+    }
+
+    /// Whether this process has verified that the board put this envelope in force, by the log entry
+    /// with this index.
+    #[must_use]
+    pub fn is_proved(&self, envelope: Digest, index: u64) -> bool {
+        *self.proved.lock().unwrap_or_else(PoisonError::into_inner) == Some((envelope, index))
+    }
+
+    /// Remembers that the board put this envelope in force, by the log entry with this index.
+    pub fn set_proved(&self, envelope: Digest, index: u64) {
+        *self.proved.lock().unwrap_or_else(PoisonError::into_inner) = Some((envelope, index));
     }
 
     /// Begins a change of a backend that has a genesis: before it the log has no entry, and entry 0

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use countersign_core::envelope::Envelope;
 use countersign_core::history::{History, InFlight, Recent};
 
+use crate::authorised;
 use crate::backend::Backend;
 use crate::limits;
 use crate::store::{Conn, StoreError, operations, registry};
@@ -27,14 +28,7 @@ pub async fn history(
         now.checked_sub_signed(span)
             .unwrap_or(DateTime::<Utc>::MIN_UTC)
     };
-    let in_flight = operations::unfinished(conn)
-        .await?
-        .into_iter()
-        .map(|operation| InFlight {
-            operation: operation.id,
-            systems: operation.targets,
-        })
-        .collect();
+    let in_flight = in_flight(conn).await?.in_flight;
     let recent = operations::finished_since(conn, since(recent_within(envelope)))
         .await?
         .into_iter()
@@ -46,18 +40,36 @@ pub async fn history(
         })
         .collect();
     Ok(History {
-        // An envelope is only ever in force through its board's quorum.
-        envelope_authorised: Some(envelope.is_some()),
+        envelope_authorised: Some(authorised::in_force(backend, conn).await?),
         autonomy_suspended: Some(false),
         drills: Some(operations::drills(conn).await?),
         detections: Some(registry::detections(conn, since(limits::OUTCOMES_OVER)).await?),
         signals: Some(registry::signals(conn, since(signals_within(envelope))).await?),
-        in_flight: Some(in_flight),
+        in_flight,
         recent: Some(recent),
         // Nothing reports error budgets or runs in staging yet: a rule that asks for them waits.
         error_budgets: None,
         staging: None,
         irreversible: backend.config.irreversible(),
+    })
+}
+
+/// What is in flight, and nothing else.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn in_flight(conn: &mut Conn) -> Result<History, StoreError> {
+    let in_flight = operations::unfinished(conn)
+        .await?
+        .into_iter()
+        .map(|operation| InFlight {
+            operation: operation.id,
+            systems: operation.targets,
+        })
+        .collect();
+    Ok(History {
+        in_flight: Some(in_flight),
+        ..History::default()
     })
 }
 

@@ -2,11 +2,12 @@
 //! decisions, carries operations out, and writes the log.
 //!
 //! The modules read along the one path: who asks ([`auth`], [`sign_in`]) → what is proposed
-//! ([`facts`], [`propose`]) → what is decided ([`decide`]) → what is carried out ([`operate`],
+//! ([`facts`], [`authorised`], [`propose`]) → what is decided ([`decide`]) → what is carried out ([`operate`],
 //! [`gate`], [`runner`], [`executor`], [`health`]). Everything is kept in the [`store`] and answered by
 //! the [`routes`].
 
 pub mod auth;
+pub mod authorised;
 pub mod backend;
 pub mod body;
 pub mod ceremony;
@@ -25,6 +26,7 @@ pub mod operate;
 pub mod problem;
 pub mod propose;
 pub mod refusals;
+pub mod rehearsal;
 pub mod routes;
 pub mod runner;
 pub mod secret;

@@ -31,8 +31,9 @@ pub const PAGE_MAX: u32 = 200;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Nonces for deciding that one approver may have open at once.
 pub const DECISION_NONCES_MAX: i64 = 64;
-/// Nonces for signing in that may be open for one approver at once: strangers ask for them as well,
-/// and must not keep anybody out, so that the rate of [`UNAUTHENTICATED_PER_SECOND`] binds first.
+/// Nonces for signing in that may be open for one approver at once; a further one replaces the oldest.
+/// Strangers ask for them as well: at [`UNAUTHENTICATED_PER_SECOND`] from one address, a nonce lives
+/// longer than [`NONCE_LIFE`] before it is replaced.
 pub const SESSION_NONCES_MAX: i64 = 20_000;
 
 /// How long a nonce may be used (DESIGN §6.2).
@@ -69,6 +70,9 @@ pub const UNAUTHENTICATED_PER_SECOND: f64 = 50.0;
 pub const UNAUTHENTICATED_BURST: f64 = 200.0;
 /// Addresses whose requests are counted.
 pub const ADDRESSES_MAX: usize = 4_096;
+
+/// Log entries in one export of evidence; an operation on 10,000 systems writes some 60,000.
+pub const EVIDENCE_ENTRIES_MAX: u32 = 200_000;
 
 /// Largest answer of an executor, bytes.
 pub const EXECUTOR_BYTES_MAX: usize = 1 << 20;

@@ -245,6 +245,9 @@ pub mod codes {
     pub const NO_EXECUTOR: Code =
         Code::new("no_executor", 422, "no executor carries this action out");
 
+    pub const EVIDENCE_TOO_LARGE: Code =
+        Code::new("evidence_too_large", 422, "the evidence is too large");
+
     // Proposals.
     pub const AGENT_MISMATCH: Code =
         Code::new("agent_mismatch", 403, "the proposal is of another agent");

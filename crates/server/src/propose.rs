@@ -361,7 +361,7 @@ async fn keep(
 }
 
 /// Who may stop or undo what runs alone: those who would have approved it.
-fn quorum_of(briefing: &Briefing, envelope: Option<&Envelope>) -> QuorumRule {
+pub(crate) fn quorum_of(briefing: &Briefing, envelope: Option<&Envelope>) -> QuorumRule {
     let tier = briefing.assessment.scope.tier;
     envelope
         .and_then(|envelope| envelope.tiers.get(&tier).map(|tier| &tier.approval))

@@ -83,6 +83,17 @@ impl Limiter {
     }
 }
 
+impl Limiter {
+    /// Whether `address` has used up what it may ask at `now`.
+    pub fn is_exhausted(&self, address: IpAddr, now: Instant) -> bool {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        match buckets.get(&address) {
+            Some(bucket) => refilled(*bucket, now) < 1.0,
+            None => buckets.len() >= limits::ADDRESSES_MAX,
+        }
+    }
+}
+
 fn refilled(bucket: Bucket, now: Instant) -> f64 {
     let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
     passed
@@ -104,7 +115,9 @@ mod tests {
             .filter(|_| limiter.admits(address, start))
             .count();
         assert_eq!(burst, limits::UNAUTHENTICATED_BURST as usize);
+        assert!(limiter.is_exhausted(address, start));
         let later = start + Duration::from_secs(1);
+        assert!(!limiter.is_exhausted(address, later));
         let more = (0..1_000)
             .filter(|_| limiter.admits(address, later))
             .count();

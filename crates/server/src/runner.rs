@@ -17,13 +17,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::backend::Backend;
-use crate::executor::{Call, ExecutorError, Verb};
+use crate::executor::{Answer, Call, ExecutorError, Verb};
 use crate::gate;
 use crate::health::Subject;
 use crate::operate::{self, OperateError};
 use crate::store::operations::{self, Stored};
 use crate::store::payloads::{self, PayloadKind};
 use crate::store::{StoreError, items};
+
+/// After how long an answer that the database did not take is given again.
+const ANSWER_AGAIN_AFTER: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
 
 /// Longest that a soak is slept without a look at the clock.
 const SOAK_LOOK: Duration = Duration::from_millis(500);
@@ -99,9 +106,41 @@ pub async fn run(backend: Arc<Backend>) {
     while under_way.join_next().await.is_some() {}
 }
 
+/// Carries an effect out. One whose answer cannot be given is lost, so that a person hears of it; a gate
+/// is then closed.
 async fn carry_out(backend: Arc<Backend>, operation: OperationId, effect: Effect) {
+    let sequence = effect.sequence;
     if let Err(error) = try_carry_out(&backend, &operation, effect).await {
-        tracing::error!(%operation, %error, "an effect could not be answered; it is unknown after the next start");
+        tracing::error!(%operation, %error, "an effect could not be answered");
+        let reason = format!("the backend failed: {error}");
+        let lost = EventKind::Lost { sequence, reason };
+        if let Err(error) = answer(&backend, &operation, &lost).await {
+            tracing::error!(%operation, %error, "an effect is unknown until the next start");
+        }
+    }
+}
+
+/// Gives an answer to an operation, again where the database fails; it counts once.
+async fn answer(
+    backend: &Arc<Backend>,
+    id: &OperationId,
+    event: &EventKind,
+) -> Result<(), OperateError> {
+    let mut waits = ANSWER_AGAIN_AFTER.iter();
+    loop {
+        let answered = async {
+            let mut tx = backend.store.begin().await?;
+            operate::apply(backend, &mut tx, id, event.clone()).await?;
+            tx.commit().await?;
+            Ok(())
+        };
+        match (answered.await, waits.next()) {
+            (Err(OperateError::Store(StoreError::Database(error))), Some(wait)) => {
+                tracing::warn!(operation = %id, %error, "an answer is given again");
+                tokio::time::sleep(*wait).await;
+            }
+            (result, _) => return result,
+        }
     }
 }
 
@@ -117,7 +156,9 @@ async fn try_carry_out(
     let event = match effect.kind {
         // Written with the event that asked for them.
         EffectKind::Record { .. } | EffectKind::Finished { .. } => return Ok(()),
-        EffectKind::Gate { .. } => return gate::answer(backend, id, sequence).await,
+        EffectKind::Gate { system, .. } => {
+            return gate::answer(backend, id, sequence, &system).await;
+        }
         EffectKind::Snapshot { system, attempt } => {
             return snapshot(backend, &stored, sequence, system, attempt).await;
         }
@@ -144,19 +185,10 @@ async fn try_carry_out(
             system,
             before,
             decision,
-        } => {
-            let snapshot = match before {
-                Some(digest) => {
-                    Some(payloads::value(&mut *backend.store.read().await?, digest).await?)
-                }
-                None => None,
-            };
-            let verb = Verb::Revert { snapshot };
-            match call(backend, &stored, sequence, system, 1, verb, decision).await? {
-                Ok(_) => EventKind::Reverted { sequence },
-                Err(error) => failed(sequence, error),
-            }
-        }
+        } => match revert(backend, &stored, sequence, system, before, decision).await? {
+            Ok(_) => EventKind::Reverted { sequence },
+            Err(error) => failed(sequence, error),
+        },
         EffectKind::Health { system, checks } => {
             let envelope = envelope_of(backend, &stored).await?;
             let addresses = addresses_of(backend, &system).await?;
@@ -177,10 +209,7 @@ async fn try_carry_out(
             EventKind::SoakEnded { sequence }
         }
     };
-    let mut tx = backend.store.begin().await?;
-    operate::apply(backend, &mut tx, id, event).await?;
-    tx.commit().await?;
-    Ok(())
+    answer(backend, id, &event).await
 }
 
 fn failed(sequence: Sequence, error: ExecutorError) -> EventKind {
@@ -228,6 +257,33 @@ async fn snapshot(
     Ok(())
 }
 
+/// Undoes the action on a system, once the decision to do so was verified again.
+async fn revert(
+    backend: &Arc<Backend>,
+    stored: &Stored,
+    sequence: Sequence,
+    system: SystemId,
+    before: Option<Digest>,
+    decision: Option<Digest>,
+) -> Result<Result<Answer, ExecutorError>, OperateError> {
+    let snapshot = {
+        let mut conn = backend.store.read().await?;
+        let machine = operations::machine(&mut conn, &stored.id).await?;
+        let allowed = gate::check_revert(backend, &mut conn, stored, &machine, decision).await?;
+        if let Err(reason) = allowed {
+            tracing::error!(operation = %stored.id, %system, reason, "a revert was refused");
+            let reason = format!("nothing was undone: {reason}");
+            return Ok(Err(ExecutorError::Failed(reason)));
+        }
+        match before {
+            Some(digest) => Some(payloads::value(&mut conn, digest).await?),
+            None => None,
+        }
+    };
+    let verb = Verb::Revert { snapshot };
+    call(backend, stored, sequence, system, 1, verb, decision).await
+}
+
 async fn call(
     backend: &Arc<Backend>,
     stored: &Stored,
@@ -236,7 +292,7 @@ async fn call(
     attempt: u32,
     verb: Verb,
     decision: Option<Digest>,
-) -> Result<Result<crate::executor::Answer, ExecutorError>, OperateError> {
+) -> Result<Result<Answer, ExecutorError>, OperateError> {
     let Some(executor) = backend.executors.of(stored.action.kind()) else {
         let kind = stored.action.kind().as_str();
         return Ok(Err(ExecutorError::Failed(format!(

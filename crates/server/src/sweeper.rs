@@ -83,7 +83,10 @@ async fn look_again(backend: &Arc<Backend>) -> Result<(), OperateError> {
         .into_iter()
         .filter(|operation| operation.state == OperationState::Held)
     {
-        gate::look_again(backend, &operation.id).await?;
+        // One that cannot be looked at keeps no other one waiting.
+        if let Err(error) = gate::look_again(backend, &operation.id).await {
+            tracing::error!(operation = %operation.id, %error, "a held operation could not be looked at");
+        }
     }
     Ok(())
 }

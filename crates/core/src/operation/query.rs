@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::step::count;
 use super::{Authority, Ending, Operation, Phase, Sequence, System, SystemState, Trip};
+use crate::envelope::Rollout;
 use crate::history::Drill;
 use crate::identifier::{OperationId, SystemId};
 
@@ -150,6 +151,22 @@ impl Operation {
             action: rehearsal.action(),
             class: rehearsal.class().clone(),
             succeeded_at: at,
+        })
+    }
+
+    /// Whether its systems, their waves and its limits are those that `rollout` gives these systems,
+    /// under its authority. What happened since it was built is not looked at.
+    #[must_use]
+    pub fn is_built_by(&self, rollout: &Rollout) -> bool {
+        let targets = self.ids(|_| true);
+        Self::new(self.id.clone(), self.authority.clone(), &targets, rollout).is_ok_and(|built| {
+            built.limits == self.limits
+                && built.wave_ends == self.wave_ends
+                && built
+                    .systems
+                    .iter()
+                    .map(System::id)
+                    .eq(self.systems.iter().map(System::id))
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::briefing::Briefing;
 use countersign_core::decision::{item_rule, proposers};
-use countersign_core::identifier::{ApproverId, Digest, ProposalId, SystemId};
+use countersign_core::identifier::{ApproverId, ProposalId, SystemId};
 use countersign_core::operation::{Authority, Decided, EventKind};
 use countersign_core::proposal::Proposal;
 use countersign_core::statement::DecisionKind;
@@ -43,9 +43,6 @@ pub(super) async fn check(
     let kind = decision.predicate().kind;
     check_open(tx, &item, kind, *now).await?;
     let bytes = payloads::get(tx, item.briefing).await?;
-    if Digest::of(&bytes) != item.briefing {
-        return Err(StoreError::Damaged(format!("the briefing of `{id}` was changed")).into());
-    }
     let briefing: Briefing = serde_json::from_slice(&bytes)
         .map_err(|error| StoreError::Damaged(format!("the briefing of `{id}`: {error}")))?;
     let latest = briefing.expires_at.min(briefing.proposal.expires_at);

@@ -6,7 +6,7 @@
 
 mod envelope;
 mod item;
-mod operation;
+pub(crate) mod operation;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

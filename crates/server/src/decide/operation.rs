@@ -17,7 +17,7 @@ use crate::problem::{Refusal, codes};
 use crate::sign_in::refused;
 use crate::store::operations::{self, Stored};
 use crate::store::payloads::PayloadKind;
-use crate::store::{StoreError, Tx, items, log, payloads};
+use crate::store::{Conn, StoreError, Tx, items, log, payloads};
 
 /// How long a decision about an operation may be valid; it takes effect at once.
 const VALID_FOR_MAX: TimeDelta = TimeDelta::hours(1);
@@ -62,11 +62,14 @@ pub(super) async fn check(
 }
 
 /// What a statement about the operation names now.
-async fn subjects(tx: &mut Tx, stored: &Stored) -> Result<OperationSubjects, StoreError> {
-    let machine = operations::machine(tx, &stored.id).await?;
+pub(crate) async fn subjects(
+    conn: &mut Conn,
+    stored: &Stored,
+) -> Result<OperationSubjects, StoreError> {
+    let machine = operations::machine(conn, &stored.id).await?;
     let trip = match stored.trip_index {
         Some(index) => {
-            let entry = log::entry(tx, index).await?.ok_or_else(|| {
+            let entry = log::entry(conn, index).await?.ok_or_else(|| {
                 StoreError::Damaged(format!("the entry {index} of a trip is missing"))
             })?;
             Some(Digest::of(&entry.bytes))
@@ -82,14 +85,17 @@ async fn subjects(tx: &mut Tx, stored: &Stored) -> Result<OperationSubjects, Sto
 }
 
 /// Whoever proposed the item does not decide about its operation.
-async fn excluded(tx: &mut Tx, stored: &Stored) -> Result<BTreeSet<ApproverId>, StoreError> {
+pub(crate) async fn excluded(
+    conn: &mut Conn,
+    stored: &Stored,
+) -> Result<BTreeSet<ApproverId>, StoreError> {
     let Some(item) = &stored.item else {
         return Ok(BTreeSet::new());
     };
-    let item = items::find(tx, item).await?.ok_or_else(|| {
+    let item = items::find(conn, item).await?.ok_or_else(|| {
         StoreError::Damaged(format!("the item `{item}` of an operation is missing"))
     })?;
-    let proposal: Proposal = payloads::value(tx, item.proposal).await?;
+    let proposal: Proposal = payloads::value(conn, item.proposal).await?;
     Ok(proposers(&proposal))
 }
 

@@ -1,25 +1,37 @@
 //! The gate before every dispatch (DESIGN §6.5): what gave the operation its right is verified again,
 //! from the stored bytes, against the documents and people of this moment.
 
+mod revert;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use countersign_core::briefing::{Briefing, Present, RunsBy, Standing, standing};
+use countersign_core::briefing::{Briefing, Present, RunsBy, Standing, recompute, standing};
 use countersign_core::decision::{Quorum, VerifiedDecision, item_rule, proposers};
-use countersign_core::identifier::{Digest, OperationId};
+use countersign_core::envelope::Envelope;
+use countersign_core::identifier::{OperationId, SystemId};
 use countersign_core::log::body::ApprovalVoided;
-use countersign_core::operation::{Authority, Decided, EventKind, Operation, Sequence};
+use countersign_core::operation::{
+    Authority, Autonomous, Decided, EventKind, Operation, Sequence, System,
+};
 use countersign_core::scope::Graph;
 use countersign_core::statement::DecisionKind;
 use countersign_core::topology::Tier;
 use countersign_wire::decision::About;
+use countersign_wire::operation::AuthorityKind;
 use countersign_wire::proposal::ItemState;
 
+pub use revert::check as check_revert;
+
+use crate::authorised;
 use crate::backend::Backend;
+use crate::facts;
 use crate::operate::{self, OperateError};
+use crate::rehearsal;
 use crate::store::items::Item;
 use crate::store::operations::{self, Stored};
-use crate::store::{StoreError, Tx, decisions, items, payloads};
+use crate::store::{Conn, StoreError, Tx, decisions, items, payloads};
 
 /// What the gate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +52,14 @@ pub async fn answer(
     backend: &Arc<Backend>,
     id: &OperationId,
     sequence: Sequence,
+    system: &SystemId,
 ) -> Result<(), OperateError> {
     let mut tx = backend.store.begin().await?;
     let stored = operations::find(&mut tx, id)
         .await?
         .ok_or_else(|| OperateError::Unknown(id.clone()))?;
     let machine = operations::machine(&mut tx, id).await?;
-    let event = match check(backend, &mut tx, &stored, &machine).await? {
+    let event = match check(backend, &mut tx, &stored, &machine, Some(system)).await? {
         Verdict::Open => EventKind::GateOpened { sequence },
         Verdict::Held(reason) => EventKind::GateClosed { sequence, reason },
         Verdict::Void(reason) => {
@@ -75,7 +88,7 @@ pub async fn look_again(backend: &Arc<Backend>, id: &OperationId) -> Result<(), 
     ) {
         return Ok(());
     }
-    match check(backend, &mut tx, &stored, &machine).await? {
+    match check(backend, &mut tx, &stored, &machine, None).await? {
         Verdict::Open => {
             operate::apply(backend, &mut tx, id, EventKind::Reopened).await?;
         }
@@ -86,16 +99,39 @@ pub async fn look_again(backend: &Arc<Backend>, id: &OperationId) -> Result<(), 
     Ok(())
 }
 
-/// Whether an operation may dispatch now.
+/// Whether an operation may dispatch now, to this system if one is named. A record that cannot be read
+/// holds it.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`], but for damaged records.
 pub async fn check(
     backend: &Backend,
     tx: &mut Tx,
     stored: &Stored,
     machine: &Operation,
+    system: Option<&SystemId>,
 ) -> Result<Verdict, StoreError> {
+    match try_check(backend, tx, stored, machine, system).await {
+        Err(StoreError::Damaged(reason)) => {
+            Ok(Verdict::Held(format!("a record is damaged: {reason}")))
+        }
+        verdict => verdict,
+    }
+}
+
+async fn try_check(
+    backend: &Backend,
+    tx: &mut Tx,
+    stored: &Stored,
+    machine: &Operation,
+    system: Option<&SystemId>,
+) -> Result<Verdict, StoreError> {
+    if let Err(reason) = agree(stored, machine) {
+        return Ok(Verdict::Void(reason));
+    }
+    if system.is_some_and(|system| !stored.targets.contains(system)) {
+        return Ok(Verdict::Void("the system is no target of it".to_owned()));
+    }
     if backend.executors.of(stored.action.kind()).is_none() {
         return Ok(Verdict::Held(format!(
             "no executor carries `{}` out; configure one",
@@ -103,7 +139,10 @@ pub async fn check(
         )));
     }
     let Some(item) = &stored.item else {
-        return Ok(Verdict::Open);
+        return Ok(match drill(backend, tx, stored, machine).await? {
+            Ok(()) => Verdict::Open,
+            Err(reason) => Verdict::Held(reason),
+        });
     };
     let item = items::find(tx, item).await?.ok_or_else(|| {
         StoreError::Damaged(format!("the item `{item}` of an operation is missing"))
@@ -124,20 +163,24 @@ pub async fn check(
         | ItemState::Superseded
         | ItemState::Refused => return Ok(Verdict::Held("the item is closed".to_owned())),
     }
-    let bytes = payloads::get(tx, item.briefing).await?;
-    if Digest::of(&bytes) != item.briefing {
-        return Ok(Verdict::Void("the stored briefing was changed".to_owned()));
+    let briefing: Briefing = payloads::value(tx, item.briefing).await?;
+    if let Err(reason) = carries_out(backend, stored, machine, &item, &briefing) {
+        return Ok(Verdict::Void(reason));
     }
-    let briefing: Briefing = serde_json::from_slice(&bytes)
-        .map_err(|error| StoreError::Damaged(format!("the briefing of `{}`: {error}", item.id)))?;
+    if let Some(envelope) = briefing.digests.envelope
+        && let Err(reason) = authorised::check(backend, tx, envelope).await?
+        && backend.envelope(tx).await?.map(|(digest, _)| digest) == Some(envelope)
+    {
+        return Ok(Verdict::Void(format!(
+            "its board has not put the envelope in force: {reason}"
+        )));
+    }
     let now = backend.clock.now();
     let runs_by = match machine.authority() {
         Authority::Drill(_) => return Ok(Verdict::Held("a drill carries no item out".to_owned())),
         Authority::Autonomous(grant) => {
-            if briefing.digests.envelope != Some(grant.envelope()) {
-                return Ok(Verdict::Void(
-                    "the briefing is of another envelope".to_owned(),
-                ));
+            if let Err(reason) = autonomous(backend, tx, stored, &briefing, grant).await? {
+                return Ok(Verdict::Void(reason));
             }
             RunsBy::Envelope
         }
@@ -152,6 +195,131 @@ pub async fn check(
         }
     };
     still(backend, tx, &briefing, runs_by, now).await
+}
+
+/// What is stored about an operation twice must be the same twice.
+fn agree(stored: &Stored, machine: &Operation) -> Result<(), String> {
+    let differs = |what: &str| Err(format!("the stored operation was changed: {what}"));
+    if *machine.id() != stored.id {
+        return differs("its state is that of another operation");
+    }
+    let authority = match machine.authority() {
+        Authority::Autonomous(_) => AuthorityKind::Autonomous,
+        Authority::Decided(_) => AuthorityKind::Decided,
+        Authority::Drill(_) => AuthorityKind::Drill,
+    };
+    if authority != stored.authority {
+        return differs("it runs by another authority than it began with");
+    }
+    let systems: BTreeSet<&SystemId> = machine.systems().iter().map(System::id).collect();
+    if !systems.into_iter().eq(&stored.targets) {
+        return differs("its systems are not its targets");
+    }
+    Ok(())
+}
+
+/// That the operation is what the briefing says: this item's action, rolled out so. For a decided
+/// one that includes the systems that were signed for.
+fn carries_out(
+    backend: &Backend,
+    stored: &Stored,
+    machine: &Operation,
+    item: &Item,
+    briefing: &Briefing,
+) -> Result<(), String> {
+    let differs = |what: &str| Err(format!("the operation is not what was briefed: {what}"));
+    if briefing.item != item.id || briefing.audience != backend.deployment {
+        return differs("the briefing is of another item");
+    }
+    if stored.action != briefing.proposal.action {
+        return differs("its action is another one");
+    }
+    if stored.rollout != briefing.rollout || !machine.is_built_by(&briefing.rollout) {
+        return differs("its systems, waves or limits are others");
+    }
+    Ok(())
+}
+
+/// Nobody signed for a drill: it must be one, and still harm nobody.
+pub(super) async fn drill(
+    backend: &Backend,
+    conn: &mut Conn,
+    stored: &Stored,
+    machine: &Operation,
+) -> Result<Result<(), String>, StoreError> {
+    let Authority::Drill(rehearsal) = machine.authority() else {
+        return Ok(Err("only a drill carries no item out".to_owned()));
+    };
+    let mut targets = stored.targets.iter();
+    let (Some(system), None) = (targets.next(), targets.next()) else {
+        return Ok(Err("a drill is of one system".to_owned()));
+    };
+    let kind = stored.action.kind();
+    let as_rehearsed = rehearsal.action() == kind
+        && !kind.is_irreversible()
+        && !backend.config.irreversible().contains(&kind)
+        && machine.is_built_by(&rehearsal::rollout(stored.rollout.health.clone()));
+    if !as_rehearsed {
+        return Ok(Err("it is not the drill that began".to_owned()));
+    }
+    let Some((_, topology)) = backend.topology(conn).await? else {
+        return Ok(Err("there is no topology".to_owned()));
+    };
+    let mut history = facts::in_flight(conn).await?;
+    if let Some(in_flight) = &mut history.in_flight {
+        in_flight.retain(|other| other.operation != stored.id);
+    }
+    Ok(rehearsal::check(
+        &Graph::new(Arc::clone(&topology)),
+        &stored.action,
+        system,
+        &history,
+    ))
+}
+
+/// Assesses again what the envelope let run alone: from the documents of its briefing, whose digests
+/// were verified, to the grant that it runs by.
+async fn autonomous(
+    backend: &Backend,
+    tx: &mut Tx,
+    stored: &Stored,
+    briefing: &Briefing,
+    grant: &Autonomous,
+) -> Result<Result<(), String>, StoreError> {
+    let granted = Autonomous::new(&briefing.assessment, grant.envelope());
+    if granted.as_ref() != Ok(grant) || briefing.digests.envelope != Some(grant.envelope()) {
+        return Ok(Err(
+            "its assessment does not let it run alone under this envelope and rule".to_owned(),
+        ));
+    }
+    let assessed: BTreeSet<&SystemId> = briefing.waves.iter().flatten().collect();
+    if !stored.targets.iter().eq(assessed) {
+        return Ok(Err("its targets are not those assessed".to_owned()));
+    }
+    let envelope: Envelope = payloads::value(tx, grant.envelope()).await?;
+    let topology = match backend.topology(tx).await? {
+        Some((digest, topology)) if digest == briefing.digests.topology => topology,
+        Some(_) | None => Arc::new(payloads::value(tx, briefing.digests.topology).await?),
+    };
+    let briefing = briefing.clone();
+    let differences =
+        off_runtime(move || recompute(&briefing, Some(&envelope), &Graph::new(topology))).await??;
+    Ok(if differences.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "assessed again it differs: {}",
+            differences.join("; ")
+        ))
+    })
+}
+
+async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| StoreError::Damaged(format!("it could not be recomputed: {error}")))
 }
 
 /// Safety-critical operations start only under a checkpoint cosigned by a witness outside of this
@@ -226,14 +394,11 @@ async fn still(
         now,
     };
     let briefing = briefing.clone();
-    let stands = tokio::task::spawn_blocking(move || {
+    let stands = off_runtime(move || {
         let graph = Graph::new(topology);
         standing(&briefing, runs_by, envelope.as_deref(), &graph, present)
     })
-    .await
-    .map_err(|error| {
-        StoreError::Damaged(format!("the scope could not be recomputed: {error}"))
-    })??;
+    .await??;
     Ok(match stands {
         Standing::Stands => Verdict::Open,
         Standing::Held(reasons) => Verdict::Held(reasons.join("; ")),

@@ -56,12 +56,15 @@ impl Prober {
         let host = self.host(subject)?;
         TcpStream::connect((host.as_str(), port))
             .await
-            .map_err(|error| match error.kind() {
+            .map_err(|error| {
                 // It is there, and does not listen: an answer.
-                ErrorKind::ConnectionRefused => CheckResult::Fail {
-                    measured: format!("port {port} is closed"),
-                },
-                _ => no_data("no connection"),
+                if error.kind() == ErrorKind::ConnectionRefused {
+                    CheckResult::Fail {
+                        measured: format!("port {port} is closed"),
+                    }
+                } else {
+                    no_data("no connection")
+                }
             })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use countersign_wire::decision::{About, BeginDecision, DecisionAccepted, SubmitDecision};
 use countersign_wire::session::Nonce;
 
@@ -38,13 +39,24 @@ pub(super) async fn nonce(
         .map(axum::Json)
 }
 
-/// `POST /v1/decisions`.
+/// `POST /v1/decisions`. What cannot be read, or comes from somebody who decides nothing, is counted;
+/// every other refusal is an entry of its own.
 pub(super) async fn decide(
-    session: Session,
+    session: Result<Session, Refusal>,
     State(backend): State<Arc<Backend>>,
-    Json(submitted): Json<SubmitDecision>,
+    submitted: Result<Json<SubmitDecision>, Refusal>,
 ) -> Result<axum::Json<DecisionAccepted>, Refusal> {
-    decide::decide(&backend, &session, submitted)
+    // Whoever is unauthenticated is counted for every route.
+    let session = session.inspect_err(|refusal| {
+        if refusal.0.status != StatusCode::UNAUTHORIZED.as_u16() {
+            backend.refusals.count(refusal.code());
+        }
+    })?;
+    let Json(submitted) =
+        submitted.inspect_err(|refusal| backend.refusals.count(refusal.code()))?;
+    // To its end, and its refusal into the log, also where the client closes the connection.
+    tokio::spawn(async move { decide::decide(&backend, &session, submitted).await })
         .await
+        .map_err(|_| codes::INTERNAL.because("the decision could not be taken"))?
         .map(axum::Json)
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use countersign_core::assessment::QuorumRule;
 use countersign_core::briefing::title;
-use countersign_core::envelope::{Breaker, Rollout};
 use countersign_core::operation::{Authority, Rehearsal};
 use countersign_core::scope::Graph;
 use countersign_core::topology::Tier;
@@ -17,13 +16,16 @@ use super::operations::summary;
 use crate::auth::Operator;
 use crate::backend::Backend;
 use crate::body::Json;
+use crate::facts;
 use crate::operate::{self, Beginning};
 use crate::problem::{Refusal, codes};
+use crate::rehearsal;
 use crate::store::{StoreError, operations};
 
 /// `POST /v1/drills`: does an action on one system, checks its health, and undoes it by itself.
 ///
-/// Only on a non-critical system: a rehearsal changes it for a while, and nobody signs for that.
+/// Only where everything in reach is non-critical and nothing that depends on it goes down: a
+/// rehearsal changes a system for a while, and nobody signs for that.
 pub(super) async fn start(
     _: Operator,
     State(backend): State<Arc<Backend>>,
@@ -59,13 +61,10 @@ pub(super) async fn start(
             codes::DRILL_INVALID.because(format!("the topology has no system `{}`", drill.system))
         );
     };
-    if system.effective_tier() != Tier::NonCritical {
-        return Err(codes::DRILL_INVALID.because(format!(
-            "`{}` is {}; rehearse on a non-critical system of its class",
-            system.id,
-            system.effective_tier()
-        )));
-    }
+    let history = facts::in_flight(&mut tx).await?;
+    let graph = Graph::new(Arc::clone(&topology));
+    rehearsal::check(&graph, &drill.action, &drill.system, &history)
+        .map_err(|why| codes::DRILL_INVALID.because(why))?;
     if drill.checks.is_empty() {
         return Err(
             codes::DRILL_INVALID.because("a drill without a health check proves nothing; name one")
@@ -103,21 +102,10 @@ pub(super) async fn start(
     let new = Beginning {
         item: None,
         authority: Authority::Drill(Rehearsal::new(kind, system.class.clone())),
-        title: format!(
-            "drill: {}",
-            title(&drill.action, &targets, &Graph::new(Arc::clone(&topology)))
-        ),
+        title: format!("drill: {}", title(&drill.action, &targets, &graph)),
         action: drill.action,
         targets,
-        rollout: Rollout {
-            concurrency: Some(1),
-            breaker: Some(Breaker {
-                failures: Some(0),
-                attempts_per_system: Some(1),
-            }),
-            health: drill.checks,
-            ..Rollout::default()
-        },
+        rollout: rehearsal::rollout(drill.checks),
         quorum,
     };
     let id = operate::begin(&backend, &mut tx, new).await?;

@@ -29,12 +29,13 @@ struct Follower {
     /// The next entry to send.
     next: u64,
     pending: VecDeque<Event>,
+    reader: Reader,
     _permit: OwnedSemaphorePermit,
 }
 
 /// `GET /v1/events`: from the entry after `Last-Event-ID` on, or from the next one.
 pub(super) async fn stream(
-    _: Reader,
+    reader: Reader,
     State(backend): State<Arc<Backend>>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
@@ -65,6 +66,7 @@ pub(super) async fn stream(
         stopping,
         next,
         pending: VecDeque::new(),
+        reader,
         _permit: permit,
     };
     let events = stream::unfold(follower, |mut follower| async move {
@@ -75,13 +77,14 @@ pub(super) async fn stream(
 }
 
 impl Follower {
-    /// The next event; none when the backend stops or its store fails, after which clients reconnect.
+    /// The next event; none when the backend stops, its store fails or the session is over, after
+    /// which clients reconnect. Each look at the log is a look at the session as well.
     async fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.pending.pop_front() {
                 return Some(event);
             }
-            if *self.stopping.borrow() {
+            if *self.stopping.borrow() || !self.reader.still_may(&self.backend).await {
                 return None;
             }
             match self.read().await {

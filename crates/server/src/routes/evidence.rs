@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::auth::Reader;
 use crate::backend::Backend;
 use crate::body::Path;
+use crate::limits;
 use crate::problem::{Refusal, codes};
 use crate::routes::both_sides;
 use crate::store::items::Item;
@@ -90,7 +91,7 @@ async fn gather(
     conn: &mut Conn,
     genesis: &Genesis,
     subject: Subject,
-) -> Result<(Inputs, log::About), StoreError> {
+) -> Result<(Inputs, log::About), Refusal> {
     let mut inputs = Inputs::default();
     let (about, decided) = match subject {
         Subject::Item(item) => of_item(conn, &item, &mut inputs).await?,
@@ -152,10 +153,15 @@ async fn prove(
     about: &log::About,
     pinned: impl Iterator<Item = CheckpointReference>,
     inputs: &mut Inputs,
-) -> Result<(), StoreError> {
+) -> Result<(), Refusal> {
     let (checkpoint, note) = log::checkpoint(conn, &backend.deployment, &backend.log_key).await?;
     inputs.checkpoint = note;
-    let mut entries = log::entries_about(conn, about).await?;
+    let limit = limits::EVIDENCE_ENTRIES_MAX;
+    let Some(mut entries) = log::entries_about(conn, about, limit).await? else {
+        return Err(codes::EVIDENCE_TOO_LARGE.because(format!(
+            "the log has more than {limit} entries about it; read them at /log/entries and prove them at /log/proof"
+        )));
+    };
     if entries.first().is_none_or(|entry| entry.index != 0) {
         entries.insert(
             0,
@@ -166,25 +172,31 @@ async fn prove(
     }
     let mut positions = BTreeSet::new();
     for entry in &entries {
-        positions.extend(tree::positions_of_inclusion(entry.index, checkpoint.size)?);
+        positions.extend(
+            tree::positions_of_inclusion(entry.index, checkpoint.size).map_err(StoreError::from)?,
+        );
     }
     let pinned: Vec<CheckpointReference> =
         pinned.filter(|old| old.size < checkpoint.size).collect();
     for old in &pinned {
-        positions.extend(tree::positions_of_consistency(old.size, checkpoint.size)?);
+        positions.extend(
+            tree::positions_of_consistency(old.size, checkpoint.size).map_err(StoreError::from)?,
+        );
     }
     let positions: Vec<u64> = positions.into_iter().collect();
     let known = log::hashes(conn, &positions).await?;
     for entry in entries {
         inputs.entries.push(LoggedEntry {
             index: entry.index,
-            proof: tree::inclusion_proof(entry.index, checkpoint.size, &known)?,
+            proof: tree::inclusion_proof(entry.index, checkpoint.size, &known)
+                .map_err(StoreError::from)?,
             bytes: entry.bytes,
         });
     }
     for old in pinned {
         inputs.consistency.push(ConsistencyFile {
-            proof: tree::consistency_proof(old.size, checkpoint.size, &known)?,
+            proof: tree::consistency_proof(old.size, checkpoint.size, &known)
+                .map_err(StoreError::from)?,
             old,
         });
     }

@@ -27,6 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router};
 
+use crate::auth;
 use crate::backend::Backend;
 use crate::body::BodyLimit;
 use crate::limits;
@@ -120,26 +121,54 @@ async fn method_not_allowed() -> Refusal {
         .because("the route exists for other methods; the header `Allow` names them")
 }
 
-/// Bounds how often somebody may ask who does not say who, and counts what strangers are refused.
+/// Routes that answer anybody.
+const FOR_ANYBODY: [&str; 7] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/deployment",
+    "/v1/genesis",
+    "/v1/sessions",
+    "/log/",
+];
+
+/// Bounds how often strangers may ask, and counts what they are refused. A stranger is who shows no
+/// token that is known here, and anybody who signs in.
 async fn strangers(State(backend): State<Arc<Backend>>, request: Request, next: Next) -> Response {
-    let anonymous = !request.headers().contains_key(AUTHORIZATION);
+    let path = request.uri().path();
+    let sign_in = path.starts_with("/v1/sessions");
+    let answers_anybody = FOR_ANYBODY.iter().any(|route| path.starts_with(route));
     let address = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0.ip());
-    if anonymous
-        && let Some(address) = address
-        && !backend.limiter.admits(address, Instant::now())
-    {
-        backend.refusals.count(codes::TOO_MANY_REQUESTS.name);
-        return codes::TOO_MANY_REQUESTS
-            .because("wait a second and ask again")
-            .into_response();
+    let anonymous = !request.headers().contains_key(AUTHORIZATION);
+    if let Some(address) = address {
+        let limiter = &backend.limiter;
+        // A token is looked up where the answer does not depend on it, or once there were many
+        // unknown ones from there; everywhere else the route does it.
+        let stranger = sign_in
+            || anonymous
+            || ((answers_anybody || limiter.is_exhausted(address, Instant::now()))
+                && !auth::comes_from_known(&backend, request.headers()).await);
+        if stranger && !limiter.admits(address, Instant::now()) {
+            backend.refusals.count(codes::TOO_MANY_REQUESTS.name);
+            return codes::TOO_MANY_REQUESTS
+                .because("wait a second and ask again")
+                .into_response();
+        }
     }
-    let sign_in = request.uri().path().starts_with("/v1/sessions");
     let response = next.run(request).await;
-    let counted = response.status() == StatusCode::UNAUTHORIZED
-        || (sign_in && (response.status().is_client_error()));
+    let unauthenticated = response.status() == StatusCode::UNAUTHORIZED;
+    if unauthenticated
+        && !anonymous
+        && !answers_anybody
+        && let Some(address) = address
+    {
+        // It was let through for its token, which nobody knows: it is charged all the same.
+        backend.limiter.admits(address, Instant::now());
+    }
+    let counted = unauthenticated || (sign_in && response.status().is_client_error());
     if counted && let Some(RefusalCode(code)) = response.extensions().get::<RefusalCode>() {
         backend.refusals.count(code);
     }

@@ -32,12 +32,17 @@ pub(super) async fn propose(
     Document(text): Document,
 ) -> Result<(StatusCode, axum::Json<ProposalAnswer>), Refusal> {
     backend.genesis()?;
-    let received = propose::receive(&backend, &agent, text).await?;
-    let answer = if how.assess_only {
-        propose::assess_only(&backend, received).await?
-    } else {
-        propose::propose(&backend, received).await?
-    };
+    // To its end, and a refusal into the log, also where the client closes the connection.
+    let answer = tokio::spawn(async move {
+        let received = propose::receive(&backend, &agent, text).await?;
+        if how.assess_only {
+            propose::assess_only(&backend, received).await
+        } else {
+            propose::propose(&backend, received).await
+        }
+    })
+    .await
+    .map_err(|_| codes::INTERNAL.because("the proposal could not be taken"))??;
     Ok((StatusCode::OK, axum::Json(answer)))
 }
 

@@ -20,7 +20,7 @@ use crate::problem::{Refusal, codes};
 use crate::secret::{self, Holder, SecretHash};
 use crate::sign_in::{check_nonce, refused, use_key};
 use crate::store::log::About;
-use crate::store::nonces::Purpose;
+use crate::store::nonces::{Purpose, SESSION};
 use crate::store::{Conn, payloads};
 
 /// `POST /v1/sessions/nonce`: for anybody who names an approver.
@@ -71,8 +71,8 @@ pub(super) async fn give_nonce(
 fn purpose(approver: ApproverId) -> Purpose {
     Purpose {
         approver,
-        about: "session".to_owned(),
-        kind: "session".to_owned(),
+        about: SESSION.to_owned(),
+        kind: SESSION.to_owned(),
     }
 }
 
@@ -86,15 +86,21 @@ pub(super) async fn open(
         serde_json::from_slice(&open.statement.0).map_err(|error| {
             codes::STATEMENT_MALFORMED.because(format!("the statement is malformed: {error}"))
         })?;
-    let mut tx = backend.change().await?;
     let now = backend.clock.now();
-    let unverified = UnverifiedSession {
-        statement: open.statement.0,
-        assertion: open.assertion,
-    };
-    let verified = unverified
-        .verify(&sealed.roster, &statement.predicate.nonce, now)
-        .map_err(|error| refused(&error))?;
+    // Strangers send these: the signature is checked off the runtime, and before the one writer is taken.
+    let roster = Arc::clone(&sealed);
+    let (unverified, verified) = tokio::task::spawn_blocking(move || {
+        let unverified = UnverifiedSession {
+            statement: open.statement.0,
+            assertion: open.assertion,
+        };
+        let verified = unverified.verify(&roster.roster, &statement.predicate.nonce, now);
+        verified.map(|verified| (unverified, verified))
+    })
+    .await
+    .map_err(|_| codes::INTERNAL.because("the signature could not be checked"))?
+    .map_err(|error| refused(&error))?;
+    let mut tx = backend.change().await?;
     let approver = verified.approver();
     let nonce = &verified.predicate().nonce.0;
     check_nonce(&mut tx, nonce, &purpose(approver.id.clone()), now).await?;

@@ -310,23 +310,59 @@ pub async fn entries(conn: &mut Conn, from: u64, limit: u32) -> Result<Vec<Found
     .collect()
 }
 
-/// Every entry about an item, its operation, an operation or an envelope; at most 10,000.
+/// Index of the latest entry of a kind.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn entries_about(conn: &mut Conn, about: &About) -> Result<Vec<Found>, StoreError> {
+pub async fn latest_of_kind(conn: &mut Conn, kind: EntryKind) -> Result<Option<u64>, StoreError> {
+    let index: Option<i64> = sqlx::query_scalar("SELECT MAX(idx) FROM log_entry WHERE kind = ?")
+        .bind(word(&kind)?)
+        .fetch_one(conn)
+        .await?;
+    Ok(index.map(count))
+}
+
+/// Every entry of a kind, oldest first; only for kinds of which there are few.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_kind(conn: &mut Conn, kind: EntryKind) -> Result<Vec<Found>, StoreError> {
     sqlx::query(
-        "SELECT idx, kind, item, operation, envelope, bytes FROM log_entry
-         WHERE item = ?1 OR operation = ?2 OR envelope = ?3 ORDER BY idx LIMIT 10000",
+        "SELECT idx, kind, item, operation, envelope, bytes FROM log_entry WHERE kind = ? ORDER BY idx",
     )
-    .bind(about.item.as_ref().map(ProposalId::as_str))
-    .bind(about.operation.as_ref().map(OperationId::as_str))
-    .bind(about.envelope.map(|digest| digest.to_string()))
+    .bind(word(&kind)?)
     .fetch_all(conn)
     .await?
     .iter()
     .map(found)
     .collect()
+}
+
+/// Every entry about an item, its operation, an operation or an envelope; none where there are more
+/// than `limit`, since a part of them proves nothing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn entries_about(
+    conn: &mut Conn,
+    about: &About,
+    limit: u32,
+) -> Result<Option<Vec<Found>>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT idx, kind, item, operation, envelope, bytes FROM log_entry
+         WHERE item = ?1 OR operation = ?2 OR envelope = ?3 ORDER BY idx LIMIT ?4",
+    )
+    .bind(about.item.as_ref().map(ProposalId::as_str))
+    .bind(about.operation.as_ref().map(OperationId::as_str))
+    .bind(about.envelope.map(|digest| digest.to_string()))
+    .bind(i64::from(limit).saturating_add(1))
+    .fetch_all(conn)
+    .await?;
+    if u32::try_from(rows.len()).is_ok_and(|rows| rows <= limit) {
+        rows.iter().map(found).collect::<Result<_, _>>().map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Why there are no bytes for a tile.
@@ -358,6 +394,32 @@ pub async fn tile(conn: &mut Conn, tile: &Tile) -> Result<Vec<u8>, ReadTileError
                 .saturating_mul(countersign_core::log::tile::WIDTH);
             let found = entries(conn, from, u32::from(tile.width)).await?;
             Ok(bundle(found.iter().map(|entry| &entry.bytes))?)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn evidence_is_whole_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let at = "2026-11-22T16:00:00Z".parse().unwrap();
+        let about = About::item(&"p_1".parse().unwrap());
+        for number in 0..3 {
+            tx.note(at, EntryKind::ItemClosed, &about, json!({"number": number}))
+                .await
+                .unwrap();
+        }
+        for (limit, whole) in [(4, Some(3)), (3, Some(3)), (2, None)] {
+            let found = entries_about(&mut tx, &about, limit).await.unwrap();
+            assert_eq!(found.map(|found| found.len()), whole, "{limit}");
         }
     }
 }

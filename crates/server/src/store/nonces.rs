@@ -7,6 +7,9 @@ use sqlx::Row;
 use super::{Conn, StoreError, Tx, parse};
 use crate::clock::instant;
 
+/// The kind of nonces for signing in.
+pub const SESSION: &str = "session";
+
 /// What a nonce was given for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purpose {
@@ -55,7 +58,8 @@ pub async fn find(conn: &mut Conn, nonce: &[u8]) -> Result<Option<Given>, StoreE
 }
 
 impl Tx {
-    /// Gives a nonce; whether it did. It does not where the approver has too many open ones.
+    /// Gives a nonce; whether it did. It does not where the approver has `open_max` open ones. For
+    /// signing in, which strangers ask for as well, the oldest makes room instead.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -73,11 +77,23 @@ impl Tx {
         )
         .bind(purpose.approver.as_str())
         .bind(now.timestamp_millis())
-        .bind(purpose.kind == "session")
+        .bind(purpose.kind == SESSION)
         .fetch_one(&mut **self)
         .await?;
         if open >= open_max {
-            return Ok(false);
+            if purpose.kind != SESSION {
+                return Ok(false);
+            }
+            let surplus = open.saturating_sub(open_max).saturating_add(1);
+            sqlx::query(
+                "DELETE FROM nonce WHERE nonce IN (SELECT nonce FROM nonce WHERE approver = ? AND kind = ?
+                 AND used_ms IS NULL ORDER BY expires_ms, rowid LIMIT ?)",
+            )
+            .bind(purpose.approver.as_str())
+            .bind(SESSION)
+            .bind(surplus)
+            .execute(&mut **self)
+            .await?;
         }
         sqlx::query(
             "INSERT INTO nonce (nonce, approver, about, kind, expires_ms) VALUES (?, ?, ?, ?, ?)",
@@ -126,5 +142,47 @@ impl Tx {
         .execute(&mut **self)
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn strangers_keep_nobody_from_signing_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let now = "2026-11-22T16:00:00Z".parse().unwrap();
+        let until = "2026-11-22T16:05:00Z".parse().unwrap();
+        let of = |kind: &str| Purpose {
+            approver: "cat".parse().unwrap(),
+            about: kind.to_owned(),
+            kind: kind.to_owned(),
+        };
+        for number in 0..5 {
+            let nonce = [number; 32];
+            assert!(
+                tx.give_nonce(&nonce, &of(SESSION), now, until, 3)
+                    .await
+                    .unwrap()
+            );
+        }
+        for (number, remembered) in [(0, false), (1, false), (2, true), (3, true), (4, true)] {
+            let found = find(&mut tx, &[number; 32]).await.unwrap();
+            assert_eq!(found.is_some(), remembered, "{number}");
+        }
+        // Nobody but the person asks for those to decide with.
+        for (number, given) in [(10, true), (11, true), (12, false)] {
+            let nonce = [number; 32];
+            assert_eq!(
+                tx.give_nonce(&nonce, &of("approve"), now, until, 2)
+                    .await
+                    .unwrap(),
+                given
+            );
+        }
     }
 }

@@ -103,23 +103,27 @@ impl Tx {
     }
 }
 
-/// The bytes with this digest.
+/// The bytes with this digest, which they are held against.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError::Damaged`] where they have another one.
 pub async fn find(conn: &mut Conn, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(
-        sqlx::query_scalar("SELECT bytes FROM payload WHERE digest = ?")
-            .bind(digest.to_string())
-            .fetch_optional(conn)
-            .await?,
-    )
+    let bytes: Option<Vec<u8>> = sqlx::query_scalar("SELECT bytes FROM payload WHERE digest = ?")
+        .bind(digest.to_string())
+        .fetch_optional(conn)
+        .await?;
+    match bytes {
+        Some(bytes) if Digest::of(&bytes) != digest => Err(StoreError::Damaged(format!(
+            "the payload {digest} was changed"
+        ))),
+        bytes => Ok(bytes),
+    }
 }
 
 /// The bytes with this digest, which must be there.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] where they are not.
+/// [`StoreError::Damaged`] where they are not, or were changed.
 pub async fn get(conn: &mut Conn, digest: Digest) -> Result<Vec<u8>, StoreError> {
     find(conn, digest)
         .await?
@@ -156,4 +160,27 @@ pub async fn erasable(conn: &mut Conn, commitment: Digest) -> Result<Option<Eras
         })
     })
     .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn changed_bytes_are_not_handed_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let digest = tx.keep(PayloadKind::Plan, b"one").await.unwrap();
+        assert_eq!(get(&mut tx, digest).await.unwrap(), b"one");
+        sqlx::query("UPDATE payload SET bytes = x'00'")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        assert!(matches!(
+            find(&mut tx, digest).await,
+            Err(StoreError::Damaged(_))
+        ));
+    }
 }

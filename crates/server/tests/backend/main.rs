@@ -7,10 +7,12 @@
     reason = "a test fails where it stands"
 )]
 
+mod drills;
 mod input;
 mod interface;
 mod path;
 mod person;
 mod recovery;
 mod refusals;
+mod tampering;
 mod world;

@@ -38,6 +38,8 @@ pub struct Person<'w> {
     pub client: Client,
     /// The key in use; another one is a fault.
     pub key: String,
+    /// The session's token.
+    pub token: String,
 }
 
 impl<'w> Person<'w> {
@@ -64,6 +66,7 @@ impl<'w> Person<'w> {
             id,
             client: world.client.clone(),
             key: name.to_owned(),
+            token: String::new(),
         };
         let assertion = person.sign(SESSION_NAMESPACE, &bytes).await;
         let session = world
@@ -75,6 +78,7 @@ impl<'w> Person<'w> {
             .await?;
         assert_eq!(session.name, format!("{name} the person"));
         person.client = world.client.with_bearer(&session.token)?;
+        person.token = session.token;
         Ok(person)
     }
 

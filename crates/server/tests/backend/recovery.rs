@@ -1,27 +1,19 @@
 //! What happens to operations when the world changes or the backend goes down under them.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use countersign_core::decision::OperationChoice;
+use chrono::TimeDelta;
+use countersign_core::decision::{ItemChoice, OperationChoice};
 use countersign_wire::client::Client;
+use countersign_wire::decision::About;
 use countersign_wire::operation::{OperationState, SystemPhase};
 use countersign_wire::proposal::ItemState;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::world::{OPERATOR, World};
-
-/// Waits until the executor was called for this.
-async fn called(world: &World, call: &str) {
-    for _ in 0..400 {
-        if world.calls().iter().any(|line| line == call) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("the executor was never called: {:?}", world.calls());
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_in_flight_is_unknown_after_a_restart_and_never_runs_again() {
@@ -32,7 +24,7 @@ async fn what_was_in_flight_is_unknown_after_a_restart_and_never_runs_again() {
         .await
         .unwrap();
     let operation = answer.operation.unwrap();
-    called(&world, "apply web-2").await;
+    world.called("apply web-2").await;
     world.restart().await;
     let halted = world.wait_for(&operation, OperationState::Halted).await;
     let phases: Vec<_> = halted.systems.iter().map(|system| system.phase).collect();
@@ -67,7 +59,7 @@ async fn what_was_in_flight_is_unknown_after_a_restart_and_never_runs_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_scope_voids_the_approval_before_the_next_dispatch() {
     let world = World::ready().await;
-    // Nothing is healthy until it is asked: the second system waits for the first.
+    // The second system waits for the first.
     world.mark("hang-web-1");
     let answer = world
         .propose(&world.proposal("void", &["pay-1", "web-1", "web-2"]))
@@ -81,7 +73,7 @@ async fn a_changed_scope_voids_the_approval_before_the_next_dispatch() {
         .unwrap()
         .operation
         .unwrap();
-    called(&world, "apply web-1").await;
+    world.called("apply web-1").await;
     // A tighter topology counts at once.
     let tight = world.topology().replace(
         r#""id":"web-2","tier":"non-critical""#,
@@ -92,10 +84,15 @@ async fn a_changed_scope_voids_the_approval_before_the_next_dispatch() {
         .import_topology(tight.as_bytes())
         .await
         .unwrap();
-    // The first system's executor does not answer within its time; the breaker halts it.
-    let ended = world.wait_for(&operation, OperationState::Halted).await;
-    assert_eq!(ended.trip.unwrap().system.as_str(), "web-1");
+    // The first system is well; what it was approved with is not so any more.
+    world.unmark("hang-web-1");
+    let held = world.wait_for(&operation, OperationState::Held).await;
+    let phases: Vec<_> = held.systems.iter().map(|system| system.phase).collect();
+    assert_eq!(phases, [SystemPhase::Healthy, SystemPhase::Pending]);
+    world.wait_for_item(&id, ItemState::Voided).await;
+    assert_eq!(world.kinds().await["approval_voided"], 1);
     assert_eq!(world.system("web-2"), "old");
+    assert!(!world.calls().contains(&"apply web-2".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,15 +178,91 @@ async fn what_nobody_carries_out_is_held_and_goes_on_or_is_stopped() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_ends_in_the_middle_of_its_operation() {
+    let world = World::ready().await;
+    world.mark("hang-pay-1");
+    let id = world
+        .propose(&world.proposal("ends", &["pay-1", "web-1"]))
+        .await
+        .unwrap()
+        .id
+        .unwrap();
+    let cat = world.person("cat").await;
+    let mut statement = cat
+        .statement(&id, &ItemChoice::Approve { narrowing: None })
+        .await;
+    statement.predicate.not_after = world.now() + TimeDelta::minutes(2);
+    let submit = cat.signed(About::Item(id.clone()), &statement).await;
+    let accepted = cat.client.submit_decision(&submit).await.unwrap();
+    let operation = accepted.operation.unwrap();
+    world.called("apply pay-1").await;
+    world.clock.advance(TimeDelta::minutes(3));
+    world.unmark("hang-pay-1");
+    world.wait_for_item(&id, ItemState::Voided).await;
+    let held = world.wait_for(&operation, OperationState::Held).await;
+    assert_eq!(held.summary.touched, 1);
+    assert_eq!(
+        (world.system("pay-1"), world.system("web-1")),
+        ("new".into(), "old".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_backend_applies_nothing_twice() {
+    let mut world = World::ready().await;
+    world.running.take().unwrap().stop().await.unwrap();
+    let config = world.folder.path().join("config.json");
+    std::fs::write(&config, serde_json::to_vec(&world.config).unwrap()).unwrap();
+    let data = world.folder.path().join("data");
+    let mut first = program(&data, Some(&config)).await;
+    world.connect(&first.url);
+    world.mark("hang-web-2");
+    let operation = world
+        .propose(&world.proposal("killed", &["web-1", "web-2", "web-3"]))
+        .await
+        .unwrap()
+        .operation
+        .unwrap();
+    world.called("apply web-2").await;
+    // SIGKILL: it says goodbye to nobody, and its executor goes on.
+    first.child.kill().await.unwrap();
+    let again = program(&data, Some(&config)).await;
+    world.connect(&again.url);
+    let halted = world.wait_for(&operation, OperationState::Halted).await;
+    let phases: Vec<_> = halted.systems.iter().map(|system| system.phase).collect();
+    assert_eq!(
+        phases,
+        [
+            SystemPhase::Healthy,
+            SystemPhase::Unknown,
+            SystemPhase::Pending
+        ]
+    );
+    let applied: Vec<_> = world
+        .calls()
+        .into_iter()
+        .filter(|call| call.starts_with("apply web-"))
+        .collect();
+    assert_eq!(applied, ["apply web-1", "apply web-2"]);
+    assert_eq!(world.system("web-3"), "old");
+}
+
 struct Program {
+    url: String,
     child: Child,
     client: Client,
 }
 
-async fn program(data: &std::path::Path) -> Program {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_countersignd"))
+async fn program(data: &Path, config: Option<&Path>) -> Program {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersignd"));
+    command
         .args(["serve", "--token-stdin", "--exit-with-stdin", "--data"])
-        .arg(data)
+        .arg(data);
+    if let Some(config) = config {
+        command.arg("--config").arg(config);
+    }
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -208,17 +281,15 @@ async fn program(data: &std::path::Path) -> Program {
         .unwrap()
         .unwrap();
     let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let client = Client::new(ready["listening"].as_str().unwrap())
-        .unwrap()
-        .with_bearer(OPERATOR)
-        .unwrap();
-    Program { child, client }
+    let url = ready["listening"].as_str().unwrap().to_owned();
+    let client = Client::new(&url).unwrap().with_bearer(OPERATOR).unwrap();
+    Program { url, child, client }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_serves_one_folder_survives_a_kill_and_ends_with_its_standard_input() {
     let folder = tempfile::tempdir().unwrap();
-    let mut first = program(folder.path()).await;
+    let mut first = program(folder.path(), None).await;
     let deployment = first.client.deployment().await.unwrap();
     assert!(deployment.genesis.is_none());
     // The folder is taken.
@@ -232,7 +303,7 @@ async fn the_program_serves_one_folder_survives_a_kill_and_ends_with_its_standar
     assert!(!second.status.success());
     assert!(String::from_utf8_lossy(&second.stderr).contains("in use by another backend"));
     first.child.kill().await.unwrap();
-    let mut again = program(folder.path()).await;
+    let mut again = program(folder.path(), None).await;
     assert_eq!(
         again.client.deployment().await.unwrap().log_key,
         deployment.log_key

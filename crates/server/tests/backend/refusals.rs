@@ -10,7 +10,7 @@ use countersign_core::identifier::{Digest, ProposalId};
 use countersign_core::log::EntryKind;
 use countersign_core::statement::{CheckpointReference, DecisionKind, Statement};
 use countersign_core::webauthn::Bytes;
-use countersign_wire::client::ClientError;
+use countersign_wire::client::{Client, ClientError};
 use countersign_wire::decision::{About, BeginDecision, DecisionAccepted, SubmitDecision};
 use countersign_wire::proposal::ItemState;
 use countersign_wire::registry::RegisterAgent;
@@ -18,7 +18,7 @@ use countersign_wire::session::{BeginSession, OpenSession};
 use serde_json::json;
 
 use crate::person::{Person, SALT};
-use crate::world::World;
+use crate::world::{OPERATOR, World};
 
 const APPROVE: ItemChoice = ItemChoice::Approve { narrowing: None };
 
@@ -35,15 +35,26 @@ fn code(result: Result<DecisionAccepted, ClientError>) -> String {
 
 /// Submits, and checks that the refusal has this code, changed nothing and is in the log.
 async fn check(person: &Person<'_>, id: &ProposalId, submit: &SubmitDecision, expected: &str) {
+    check_about(&person.world.agent, person, id, submit, expected).await;
+}
+
+/// As [`check`], about an item of this agent.
+async fn check_about(
+    agent: &Client,
+    person: &Person<'_>,
+    id: &ProposalId,
+    submit: &SubmitDecision,
+    expected: &str,
+) {
     let world = person.world;
-    let before = world.agent.proposal(id).await.unwrap();
+    let before = agent.proposal(id).await.unwrap();
     let decisions = person.client.queue_item(id).await.unwrap().decisions;
     let logged = world.log().await.len();
 
     assert_eq!(code(person.client.submit_decision(submit).await), expected);
 
     assert_eq!(
-        world.agent.proposal(id).await.unwrap(),
+        agent.proposal(id).await.unwrap(),
         before,
         "{expected} changed the item"
     );
@@ -128,6 +139,7 @@ async fn every_wrong_decision_has_its_own_code() {
         id: ann.id.clone(),
         client: cat.client.clone(),
         key: "ann".to_owned(),
+        token: cat.token.clone(),
     };
     let bytes = statement.to_bytes().unwrap();
     check(
@@ -327,6 +339,7 @@ async fn nobody_decides_late_or_about_their_own_proposal() {
     let statement = cat.statement(&id, &APPROVE).await;
     let submit = cat.signed(about(&id), &statement).await;
     world.clock.advance(TimeDelta::minutes(61));
+    world.wait_for_item(&id, ItemState::Expired).await;
     let late = cat
         .client
         .begin_decision(&BeginDecision {
@@ -337,26 +350,9 @@ async fn nobody_decides_late_or_about_their_own_proposal() {
     let mut again = statement.clone();
     again.predicate.nonce = late.unwrap().nonce;
     again.predicate.decided_at = statement.predicate.not_after - TimeDelta::seconds(1);
-    let result = code(
-        cat.client
-            .submit_decision(&cat.signed(about(&id), &again).await)
-            .await,
-    );
-    assert_eq!(result, "item_expired");
-    assert_eq!(
-        code(cat.client.submit_decision(&submit).await),
-        "nonce_expired"
-    );
-    for _ in 0..100 {
-        if world.agent.proposal(&id).await.unwrap().state == ItemState::Expired {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(
-        world.agent.proposal(&id).await.unwrap().state,
-        ItemState::Expired
-    );
+    let again = cat.signed(about(&id), &again).await;
+    check(&cat, &id, &again, "item_expired").await;
+    check(&cat, &id, &submit, "nonce_expired").await;
 
     // An agent of the approver's own name.
     let agent = world.register_agent("cat").await;
@@ -370,10 +366,7 @@ async fn nobody_decides_late_or_about_their_own_proposal() {
     let submit = cat
         .signed(about(&id), &cat.statement(&id, &APPROVE).await)
         .await;
-    assert_eq!(
-        code(cat.client.submit_decision(&submit).await),
-        "own_proposal"
-    );
+    check_about(&agent, &cat, &id, &submit, "own_proposal").await;
     assert_eq!(agent.proposal(&id).await.unwrap().state, ItemState::Waiting);
     let dan = world.person("dan").await;
     assert!(dan.reject(&id).await.unwrap().complete);
@@ -489,4 +482,118 @@ async fn signing_in_is_refused_like_deciding() {
             .len(),
         0
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_as_a_decision_is_counted() {
+    let mut world = World::ready().await;
+    let token = {
+        let cat = world.person("cat").await;
+        cat.token.clone()
+    };
+    let http = reqwest::Client::new();
+    let url = format!("{}/v1/decisions", world.url());
+    for (bearer, body, status) in [
+        (token.as_str(), "{", 400),
+        (token.as_str(), r#"{"statement":"*"}"#, 422),
+        (OPERATOR, "{}", 403),
+        ("css_nobody", "{}", 401),
+    ] {
+        let response = http
+            .post(&url)
+            .bearer_auth(bearer)
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), status, "{body}");
+    }
+    world.restart().await;
+    let counted: BTreeSet<String> = world
+        .log()
+        .await
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::RefusalsAggregated)
+        .map(|entry| entry.body["code"].as_str().unwrap().to_owned())
+        .collect();
+    for code in [
+        "json_malformed",
+        "json_invalid",
+        "forbidden",
+        "unauthenticated",
+    ] {
+        assert!(counted.contains(code), "{code}: {counted:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_in_the_log_though_nobody_waits_for_it() {
+    let world = World::ready().await;
+    let cat = world.person("cat").await;
+    let id = world.waiting("dropped").await;
+    let mut submit = cat
+        .signed(about(&id), &cat.statement(&id, &APPROVE).await)
+        .await;
+    submit.rationale.text = "Something else.".to_owned();
+    // While somebody else writes, the request waits for the writer, and its sender leaves.
+    let mut other = world.database().await;
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let left = tokio::time::timeout(
+        std::time::Duration::from_millis(500),
+        cat.client.submit_decision(&submit),
+    )
+    .await;
+    assert!(left.is_err());
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    for _ in 0..100 {
+        if world.kinds().await.contains_key("decision_refused") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{:?}", world.kinds().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_made_up_token_asks_no_more_often_than_none() {
+    let world = World::ready().await;
+    let cat = world.person("cat").await;
+    let stranger = world.client.with_bearer("css_nobody").unwrap();
+    let mut codes = BTreeSet::new();
+    for _ in 0..500 {
+        match stranger.operations().await {
+            Ok(_) => panic!(),
+            Err(error) => codes.insert(error.code().to_owned()),
+        };
+    }
+    assert!(codes.contains("too_many_requests"), "{codes:?}");
+    // Whoever is known is not kept waiting by strangers of the same address.
+    for _ in 0..20 {
+        let _refused = stranger.operations().await;
+        cat.client.operations().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_stream_ends_with_its_session() {
+    let world = World::ready().await;
+    let cat = world.person("cat").await;
+    let mut response = reqwest::Client::new()
+        .get(format!("{}/v1/events", world.url()))
+        .bearer_auth(&cat.token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status().as_u16(), 200);
+    cat.client.close_session().await.unwrap();
+    let soon = std::time::Duration::from_secs(10);
+    let ended = tokio::time::timeout(soon, async {
+        while response.chunk().await.unwrap().is_some() {}
+    });
+    ended.await.unwrap();
 }

@@ -26,6 +26,8 @@ use countersign_wire::operation::{Operation, OperationState};
 use countersign_wire::proposal::{ItemState, ProposalAnswer};
 use countersign_wire::registry::{RegisterAgent, RegisterDetection, RegisterSource, StartDrill};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::person::Person;
@@ -51,10 +53,12 @@ get() { printf '%s' "$input" | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
 verb=$(get verb); system=$(get system); file="$DIR/$system"
 case "$verb" in
   plan) echo '{"ok":true,"steps":["write it"]}' ;;
-  snapshot) printf '{"ok":true,"snapshot":"%s"}\n' "$(cat "$file")" ;;
+  snapshot)
+    while [ -e "$DIR/holds-$system" ]; do sleep 0.1; done
+    printf '{"ok":true,"snapshot":"%s"}\n' "$(cat "$file")" ;;
   apply)
     echo "apply $system" >> "$DIR/calls"
-    if [ -e "$DIR/hang-$system" ]; then sleep 600; fi
+    while [ -e "$DIR/hang-$system" ]; do sleep 0.1; done
     if [ -e "$DIR/breaks-$system" ]; then printf broken > "$file"; else printf new > "$file"; fi
     echo '{"ok":true}' ;;
   revert) echo "revert $system" >> "$DIR/calls"; printf '%s' "$(get snapshot)" > "$file"; echo '{"ok":true}' ;;
@@ -289,12 +293,58 @@ impl World {
         );
     }
 
+    pub async fn wait_for_item(&self, id: &ProposalId, state: ItemState) {
+        for _ in 0..400 {
+            if self.agent.proposal(id).await.unwrap().state == state {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!(
+            "{id} never became {state:?}: {:?}",
+            self.agent.proposal(id).await
+        );
+    }
+
+    /// Waits until the executor was called for this.
+    pub async fn called(&self, call: &str) {
+        for _ in 0..400 {
+            if self.calls().iter().any(|line| line == call) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the executor was never called: {:?}", self.calls());
+    }
+
     pub fn system(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.path().join("systems").join(name)).unwrap()
     }
 
     pub fn mark(&self, name: &str) {
         std::fs::write(self.folder.path().join("systems").join(name), "").unwrap();
+    }
+
+    pub fn unmark(&self, name: &str) {
+        std::fs::remove_file(self.folder.path().join("systems").join(name)).unwrap();
+    }
+
+    /// The backend's database, from outside.
+    pub async fn database(&self) -> SqliteConnection {
+        SqliteConnectOptions::new()
+            .filename(self.folder.path().join("data/countersign.db"))
+            .busy_timeout(Duration::from_secs(10))
+            .connect()
+            .await
+            .unwrap()
+    }
+
+    /// Changes the database behind the backend's back; how many rows.
+    pub async fn tamper(&self, sql: &'static str) -> u64 {
+        let mut conn = self.database().await;
+        let done = sqlx::query(sql).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        done.rows_affected()
     }
 
     /// What the executor was called for, in order.
@@ -333,12 +383,15 @@ impl World {
 
     pub async fn start_again(&mut self) {
         let running = start(self.folder.path(), self.config.clone(), self.clock.clone()).await;
-        let url = format!("http://{}", running.address);
-        let client = Client::new(&url).unwrap();
+        self.connect(&format!("http://{}", running.address));
+        self.running = Some(running);
+    }
+
+    pub fn connect(&mut self, url: &str) {
+        let client = Client::new(url).unwrap();
         self.operator = client.with_bearer(OPERATOR).unwrap();
         self.agent = client.with_bearer(&self.agent_secret).unwrap();
         self.client = client;
-        self.running = Some(running);
     }
 
     pub fn url(&self) -> String {
@@ -366,7 +419,7 @@ fn config(systems: &Path, health: &str) -> Config {
     Config {
         executors: vec![ExecutorConfig {
             name: "shell".to_owned(),
-            actions: BTreeSet::from([ActionKind::Patch]),
+            actions: BTreeSet::from([ActionKind::Patch, ActionKind::NetworkIsolate]),
             command: vec!["sh".to_owned(), "-c".to_owned(), EXECUTOR.to_owned()],
             timeout: "20s".parse().unwrap(),
             honesty: HonestyGrade::Declared,
