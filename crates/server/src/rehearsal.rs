@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::assessment::ImpactState;
 use countersign_core::envelope::{Breaker, Rollout};
 use countersign_core::history::History;
 use countersign_core::identifier::{CheckId, SystemId};
@@ -32,7 +31,7 @@ pub fn rollout(checks: BTreeSet<CheckId>) -> Rollout {
 /// # Errors
 /// Why not, and what to do.
 pub fn check(
-    graph: &Graph<'_>,
+    graph: &Graph,
     action: &Action,
     system: &SystemId,
     history: &History,
@@ -55,18 +54,13 @@ pub fn check(
             graph.tier(reached)
         ));
     }
-    if let Some(dependent) = reach.hard_dependents().next() {
+    if let Some(dependent) = reach.hard_dependents().into_iter().next() {
         return Err(format!(
             "`{}` depends on it and would go down; rehearse on a system that nothing depends on",
             name(dependent)
         ));
     }
-    let degraded = reach
-        .effects
-        .iter()
-        .filter(|(_, effect)| effect.state == ImpactState::Degraded)
-        .map(|(index, _)| *index)
-        .find(critical);
+    let degraded = reach.degraded().into_iter().find(critical);
     if let Some(degraded) = degraded {
         return Err(format!(
             "`{}`, which is {}, would be degraded; rehearse elsewhere",

@@ -54,14 +54,12 @@ impl Prober {
         let Some(query) = filled(query, subject) else {
             return no_data("the system's name cannot stand in a query");
         };
-        let url = format!("{}/api/v1/query", base.trim_end_matches('/'));
-        let asked = self
-            .client
-            .get(url)
-            .query(&[("query", query.as_str())])
-            .timeout(TIMEOUT)
-            .send()
-            .await;
+        let Ok(mut url) = url::Url::parse(&format!("{}/api/v1/query", base.trim_end_matches('/')))
+        else {
+            return no_data("the address of Prometheus is not one");
+        };
+        url.query_pairs_mut().append_pair("query", &query);
+        let asked = self.client.get(url).timeout(TIMEOUT).send().await;
         let answer = match asked {
             Ok(response) => body(response).await,
             Err(error) if error.is_timeout() => return late(TIMEOUT),
