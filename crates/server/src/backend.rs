@@ -7,6 +7,7 @@ use countersign_core::decision::Roster;
 use countersign_core::envelope::Envelope;
 use countersign_core::genesis::{DeploymentId, Genesis};
 use countersign_core::identifier::Digest;
+use countersign_core::scope::Graph;
 use countersign_core::topology::Topology;
 use ed25519_dalek::SigningKey;
 use tokio::sync::{Semaphore, watch};
@@ -68,7 +69,7 @@ pub struct Backend {
     /// Whether the backend is stopping.
     pub stopping: watch::Sender<bool>,
     genesis: RwLock<Option<Arc<SealedGenesis>>>,
-    topology: Mutex<Option<(Digest, Arc<Topology>)>>,
+    graph: Mutex<Option<(Digest, Arc<Graph>)>>,
     envelope: Mutex<Option<(Digest, Arc<Envelope>)>>,
     /// The envelope whose board's decisions were verified, and the log entry of its authorisation.
     proved: Mutex<Option<(Digest, u64)>>,
@@ -139,7 +140,7 @@ impl Backend {
             streams: Arc::new(Semaphore::new(limits::EVENT_STREAMS_MAX)),
             stopping: watch::Sender::new(false),
             genesis: RwLock::new(None),
-            topology: Mutex::new(None),
+            graph: Mutex::new(None),
             envelope: Mutex::new(None),
             proved: Mutex::new(None),
         };
@@ -188,31 +189,31 @@ impl Backend {
         *self.genesis.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(sealed));
     }
 
-    /// The topology in force, and its digest.
+    /// The topology in force as a graph, and its digest. It is built once for each topology.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn topology(
-        &self,
-        conn: &mut Conn,
-    ) -> Result<Option<(Digest, Arc<Topology>)>, StoreError> {
+    pub async fn graph(&self, conn: &mut Conn) -> Result<Option<(Digest, Arc<Graph>)>, StoreError> {
         let Some(digest) = documents::topology(conn).await? else {
             return Ok(None);
         };
         let cached = self
-            .topology
+            .graph
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        if let Some((known, topology)) = cached
+        if let Some((known, graph)) = cached
             && known == digest
         {
-            return Ok(Some((digest, topology)));
+            return Ok(Some((digest, graph)));
         }
-        let topology = Arc::new(payloads::value::<Topology>(conn, digest).await?);
-        *self.topology.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((digest, Arc::clone(&topology)));
-        Ok(Some((digest, topology)))
+        let topology = payloads::value::<Topology>(conn, digest).await?;
+        let graph = tokio::task::spawn_blocking(move || Arc::new(Graph::new(topology)))
+            .await
+            .map_err(|error| StoreError::Damaged(format!("the topology has no graph: {error}")))?;
+        *self.graph.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((digest, Arc::clone(&graph)));
+        Ok(Some((digest, graph)))
     }
 
     /// The envelope that was authorised last, in force or not, and its digest.

@@ -17,7 +17,6 @@ use countersign_core::log::body::{ProposalAssessed, Trigger};
 use countersign_core::operation::{Authority, Autonomous};
 use countersign_core::proposal::Proposal;
 use countersign_core::scope::{self, Graph};
-use countersign_core::topology::Topology;
 use countersign_wire::decision::About;
 use countersign_wire::proposal::{ItemState, ProposalAnswer};
 use serde_json::json;
@@ -86,10 +85,9 @@ pub async fn assess_only(backend: &Backend, received: Received) -> Result<Propos
         .map(|(_, envelope)| Arc::clone(envelope));
     let history = facts::history(backend, &mut conn, envelope.as_deref(), now).await?;
     let assessment = off_runtime(move || {
-        let graph = Graph::new(Arc::clone(&ground.topology));
         countersign_core::assessment::assess(
             envelope.as_deref(),
-            &graph,
+            &ground.graph,
             &received.proposal,
             Some(&history),
             now,
@@ -113,17 +111,17 @@ pub async fn assess_only(backend: &Backend, received: Received) -> Result<Propos
 
 /// The documents that a proposal is held against.
 struct Ground {
-    topology: Arc<Topology>,
+    graph: Arc<Graph>,
     envelope: Option<(Digest, Arc<Envelope>)>,
 }
 
 async fn ground(backend: &Backend, conn: &mut Conn) -> Result<Ground, Refusal> {
-    let Some((_, topology)) = backend.topology(conn).await? else {
+    let Some((_, graph)) = backend.graph(conn).await? else {
         return Err(codes::NO_TOPOLOGY
             .because("nobody can say what depends on what; import a topology first"));
     };
     Ok(Ground {
-        topology,
+        graph,
         envelope: backend.envelope(conn).await?,
     })
 }
@@ -195,18 +193,18 @@ pub async fn propose(
         let envelope = envelope.clone();
         let proposal = Arc::clone(&proposal);
         move || {
-            let graph = Graph::new(Arc::clone(&ground.topology));
+            let graph = &*ground.graph;
             compose(Inputs {
                 audience,
                 item,
                 proposal: &proposal,
                 envelope: envelope.as_deref(),
-                graph: &graph,
+                graph,
                 history: &history,
                 plan,
                 now,
             })
-            .map(|composed| Assessed::new(composed, &graph))
+            .map(|composed| Assessed::new(composed, graph))
         }
     })
     .await?
@@ -426,10 +424,7 @@ async fn plan(
     let ground = ground(backend, &mut *backend.store.read().await?).await?;
     let targets = {
         let proposal = Arc::clone(proposal);
-        off_runtime(move || {
-            scope::resolve(&Graph::new(Arc::clone(&ground.topology)), &proposal.targets).systems
-        })
-        .await?
+        off_runtime(move || scope::resolve(&ground.graph, &proposal.targets).systems).await?
     };
     if targets.is_empty() {
         return Ok(Plan::none());

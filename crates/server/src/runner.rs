@@ -348,13 +348,11 @@ async fn addresses_of(
     system: &SystemId,
 ) -> Result<BTreeSet<IpAddr>, StoreError> {
     let mut conn = backend.store.read().await?;
-    let Some((_, topology)) = backend.topology(&mut conn).await? else {
+    let Some((_, graph)) = backend.graph(&mut conn).await? else {
         return Ok(BTreeSet::new());
     };
-    Ok(topology
-        .systems
-        .iter()
-        .find(|known| known.id == *system)
+    Ok(graph
+        .system(system.as_str())
         .map(|known| known.addresses.clone())
         .unwrap_or_default())
 }

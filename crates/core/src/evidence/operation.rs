@@ -51,7 +51,9 @@ pub(super) fn check(case: &Case<'_>, item: Option<&Item>, report: &mut Report) {
             Err(error) => report.fail(&subject, error),
         }
         let started = own().find_map(|(index, body, at)| {
-            authority_of(&body.record).map(|authority| (*index, authority.clone(), *at))
+            body.record
+                .authority()
+                .map(|authority| (*index, authority.clone(), *at))
         });
         match started {
             Some((index, authority, at)) => {
@@ -72,28 +74,6 @@ pub(super) fn check(case: &Case<'_>, item: Option<&Item>, report: &mut Report) {
             Ok(sentence) => report.hold(&subject, sentence),
             Err(error) => report.fail(&subject, error),
         }
-    }
-}
-
-/// The authority by which the record says that an operation began.
-pub(super) const fn authority_of(record: &Record) -> Option<&Authority> {
-    match record {
-        Record::Started { authority, .. } => Some(authority),
-        Record::WaveStarted { .. }
-        | Record::SoakStarted { .. }
-        | Record::Touched { .. }
-        | Record::AttemptFailed { .. }
-        | Record::System { .. }
-        | Record::Held { .. }
-        | Record::Reopened
-        | Record::Tripped { .. }
-        | Record::AbortBegan { .. }
-        | Record::RollbackBegan { .. }
-        | Record::Reverting { .. }
-        | Record::RevertChecked { .. }
-        | Record::SystemReverted { .. }
-        | Record::Recovered { .. }
-        | Record::Finished { .. } => None,
     }
 }
 

@@ -123,7 +123,7 @@ fn check_undecided(case: &Case<'_>, item: Option<&Item>, report: &mut Report) {
         .entries
         .values()
         .filter_map(|logged| logged.entry.body::<OperationRecorded>().ok())
-        .filter_map(|body| operation::authority_of(&body.record).cloned())
+        .filter_map(|body| body.record.authority().cloned())
         .collect();
     let decided = |authority: &Authority| match authority {
         Authority::Decided(_) => true,

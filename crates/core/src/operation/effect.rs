@@ -217,3 +217,25 @@ pub enum Record {
         rollback_began_at: Option<DateTime<Utc>>,
     },
 }
+
+impl Record {
+    /// The authority by which the operation began, where this says so.
+    #[must_use]
+    pub const fn authority(&self) -> Option<&Authority> {
+        if let Self::Started { authority, .. } = self {
+            Some(authority)
+        } else {
+            None
+        }
+    }
+
+    /// The trip, where this is one.
+    #[must_use]
+    pub const fn trip(&self) -> Option<&Trip> {
+        if let Self::Tripped { trip } = self {
+            Some(trip)
+        } else {
+            None
+        }
+    }
+}

@@ -17,7 +17,7 @@ use countersign_core::operation::{
 };
 use countersign_core::scope::Graph;
 use countersign_core::statement::DecisionKind;
-use countersign_core::topology::Tier;
+use countersign_core::topology::{Tier, Topology};
 use countersign_wire::decision::About;
 use countersign_wire::operation::AuthorityKind;
 use countersign_wire::proposal::ItemState;
@@ -262,19 +262,14 @@ pub(super) async fn drill(
     if !as_rehearsed {
         return Ok(Err("it is not the drill that began".to_owned()));
     }
-    let Some((_, topology)) = backend.topology(conn).await? else {
+    let Some((_, graph)) = backend.graph(conn).await? else {
         return Ok(Err("there is no topology".to_owned()));
     };
     let mut history = facts::in_flight(conn).await?;
     if let Some(in_flight) = &mut history.in_flight {
         in_flight.retain(|other| other.operation != stored.id);
     }
-    Ok(rehearsal::check(
-        &Graph::new(Arc::clone(&topology)),
-        &stored.action,
-        system,
-        &history,
-    ))
+    Ok(rehearsal::check(&graph, &stored.action, system, &history))
 }
 
 /// Assesses again what the envelope let run alone: from the documents of its briefing, whose digests
@@ -297,13 +292,16 @@ async fn autonomous(
         return Ok(Err("its targets are not those assessed".to_owned()));
     }
     let envelope: Envelope = payloads::value(tx, grant.envelope()).await?;
-    let topology = match backend.topology(tx).await? {
-        Some((digest, topology)) if digest == briefing.digests.topology => topology,
-        Some(_) | None => Arc::new(payloads::value(tx, briefing.digests.topology).await?),
+    let graph = match backend.graph(tx).await? {
+        Some((digest, graph)) if digest == briefing.digests.topology => graph,
+        // Another topology came meanwhile: it was assessed on this one.
+        Some(_) | None => {
+            let topology: Topology = payloads::value(tx, briefing.digests.topology).await?;
+            off_runtime(move || Arc::new(Graph::new(topology))).await?
+        }
     };
     let briefing = briefing.clone();
-    let differences =
-        off_runtime(move || recompute(&briefing, Some(&envelope), &Graph::new(topology))).await??;
+    let differences = off_runtime(move || recompute(&briefing, Some(&envelope), &graph)).await??;
     Ok(if differences.is_empty() {
         Ok(())
     } else {
@@ -385,7 +383,7 @@ async fn still(
     runs_by: RunsBy,
     now: DateTime<Utc>,
 ) -> Result<Verdict, StoreError> {
-    let Some((_, topology)) = backend.topology(tx).await? else {
+    let Some((_, graph)) = backend.graph(tx).await? else {
         return Ok(Verdict::Void("there is no topology".to_owned()));
     };
     let envelope = backend.envelope(tx).await?.map(|(_, envelope)| envelope);
@@ -394,11 +392,9 @@ async fn still(
         now,
     };
     let briefing = briefing.clone();
-    let stands = off_runtime(move || {
-        let graph = Graph::new(topology);
-        standing(&briefing, runs_by, envelope.as_deref(), &graph, present)
-    })
-    .await??;
+    let stands =
+        off_runtime(move || standing(&briefing, runs_by, envelope.as_deref(), &graph, present))
+            .await??;
     Ok(match stands {
         Standing::Stands => Verdict::Open,
         Standing::Held(reasons) => Verdict::Held(reasons.join("; ")),

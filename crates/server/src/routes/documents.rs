@@ -112,7 +112,7 @@ pub(super) async fn import_topology(
     let bytes = canonical::to_bytes(&topology).map_err(StoreError::from)?;
     let digest = Digest::of(&bytes);
     let mut tx = backend.change().await?;
-    let before = backend.topology(&mut tx).await?;
+    let before = backend.graph(&mut tx).await?;
     if let Some((known, old)) = &before {
         if *known == digest {
             return Ok(axum::Json(Imported {
@@ -121,7 +121,7 @@ pub(super) async fn import_topology(
                 warnings: places(&warnings),
             }));
         }
-        let reasons = loosened(old, &topology);
+        let reasons = loosened(old.topology(), &topology);
         if !reasons.is_empty() {
             return Err(codes::TOPOLOGY_LOOSENING.because(format!(
                 "people must accept that first, which a later version offers; until then the topology before it counts: {}",

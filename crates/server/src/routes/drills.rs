@@ -7,7 +7,6 @@ use axum::extract::State;
 use countersign_core::assessment::QuorumRule;
 use countersign_core::briefing::title;
 use countersign_core::operation::{Authority, Rehearsal};
-use countersign_core::scope::Graph;
 use countersign_core::topology::Tier;
 use countersign_wire::operation::OperationSummary;
 use countersign_wire::registry::StartDrill;
@@ -32,7 +31,7 @@ pub(super) async fn start(
     Json(drill): Json<StartDrill>,
 ) -> Result<axum::Json<OperationSummary>, Refusal> {
     let mut tx = backend.change().await?;
-    let Some((_, topology)) = backend.topology(&mut tx).await? else {
+    let Some((_, graph)) = backend.graph(&mut tx).await? else {
         return Err(codes::NO_TOPOLOGY.because("import a topology first"));
     };
     let Some((_, envelope)) = backend.envelope(&mut tx).await? else {
@@ -52,17 +51,12 @@ pub(super) async fn start(
             kind.as_str()
         )));
     }
-    let Some(system) = topology
-        .systems
-        .iter()
-        .find(|system| system.id == drill.system)
-    else {
+    let Some(system) = graph.system(drill.system.as_str()) else {
         return Err(
             codes::DRILL_INVALID.because(format!("the topology has no system `{}`", drill.system))
         );
     };
     let history = facts::in_flight(&mut tx).await?;
-    let graph = Graph::new(Arc::clone(&topology));
     rehearsal::check(&graph, &drill.action, &drill.system, &history)
         .map_err(|why| codes::DRILL_INVALID.because(why))?;
     if drill.checks.is_empty() {

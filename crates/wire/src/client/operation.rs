@@ -9,7 +9,7 @@ use countersign_core::decision::{OperationDocument, OperationSubjects};
 use countersign_core::identifier::{Digest, OperationId, SystemId};
 use countersign_core::log::Entry;
 use countersign_core::log::body::OperationRecorded;
-use countersign_core::operation::{Record, Trip};
+use countersign_core::operation::Trip;
 use countersign_core::webauthn::Bytes;
 
 use super::decide::DecideError;
@@ -154,24 +154,7 @@ fn read_trip(
             "the log entry of the trip is of another operation",
         ));
     }
-    match body.record {
-        Record::Tripped { trip } => Ok(trip),
-        Record::Started { .. }
-        | Record::WaveStarted { .. }
-        | Record::SoakStarted { .. }
-        | Record::Touched { .. }
-        | Record::AttemptFailed { .. }
-        | Record::System { .. }
-        | Record::Held { .. }
-        | Record::Reopened
-        | Record::AbortBegan { .. }
-        | Record::RollbackBegan { .. }
-        | Record::Reverting { .. }
-        | Record::RevertChecked { .. }
-        | Record::SystemReverted { .. }
-        | Record::Recovered { .. }
-        | Record::Finished { .. } => Err(DecideError::Subjects(
-            "the log entry given as the trip records something else",
-        )),
-    }
+    body.record.trip().cloned().ok_or(DecideError::Subjects(
+        "the log entry given as the trip records something else",
+    ))
 }
