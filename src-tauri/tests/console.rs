@@ -375,8 +375,12 @@ fn from_sign_in_to_a_signed_rejection() {
     let briefing = shell.call("briefing", json!({ "id": id })).unwrap();
     assert_eq!(
         briefing["agreement"],
-        json!({"agrees": true, "differences": []})
+        json!({
+            "agrees": true, "differences": [],
+            "logged": { "state": "proved", "index": briefing["agreement"]["logged"]["index"] },
+        })
     );
+    assert!(briefing["agreement"]["logged"]["index"].is_u64());
     assert!(
         briefing["digests"]
             .as_array()

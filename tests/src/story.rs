@@ -73,6 +73,7 @@ pub async fn first_authority(world: &Northwind, tell: &Tell<'_>) -> anyhow::Resu
             action: serde_json::from_value(action)?,
             system: DRILL_SYSTEM.parse()?,
             checks: ["service-up".parse()?].into(),
+            idempotency_key: None,
         })
         .await?;
     wait_for_operation(world, &drill.id, OperationState::RolledBack).await?;

@@ -71,6 +71,8 @@ impl From<OperateError> for Refusal {
 /// What begins.
 #[derive(Debug)]
 pub struct Beginning {
+    /// Its name, where whoever asks for it may ask again; a new one otherwise.
+    pub id: Option<OperationId>,
     /// The item it carries out, and the digest of its briefing; absent for a drill.
     pub item: Option<(ProposalId, Digest)>,
     /// What gives it the right to run.
@@ -97,8 +99,11 @@ pub async fn begin(
     new: Beginning,
 ) -> Result<OperationId, OperateError> {
     let now = backend.clock.now();
-    let id = OperationId::new(format!("op_{}", Uuid::now_v7().simple()))
-        .map_err(|error| StoreError::Damaged(error.to_string()))?;
+    let id = match new.id {
+        Some(id) => id,
+        None => OperationId::new(format!("op_{}", Uuid::now_v7().simple()))
+            .map_err(|error| StoreError::Damaged(error.to_string()))?,
+    };
     let machine = Operation::new(
         id.clone(),
         new.authority.clone(),

@@ -254,7 +254,7 @@ pub mod codes {
     pub const IDEMPOTENCY_KEY_REUSED: Code = Code::new(
         "idempotency_key_reused",
         409,
-        "the idempotency key belongs to another proposal",
+        "the idempotency key was used for something else",
     );
     pub const TOO_MANY_OPEN_ITEMS: Code =
         Code::new("too_many_open_items", 429, "too many items wait already");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use countersign_core::assessment::{Assessment, Clause, ImpactState, Outcome, QuorumRule, Verdict};
+use countersign_core::assessment::{Assessment, ImpactState, Outcome, QuorumRule, Verdict};
 use countersign_core::briefing::{Briefing, Composed, Inputs, Plan, compose, title};
 use countersign_core::canonical;
 use countersign_core::decision::envelope_rule;
@@ -13,7 +13,7 @@ use countersign_core::document;
 use countersign_core::envelope::Envelope;
 use countersign_core::identifier::{AgentId, Digest, ProposalId, SystemId};
 use countersign_core::log::EntryKind;
-use countersign_core::log::body::{ProposalAssessed, Trigger};
+use countersign_core::log::body::ProposalAssessed;
 use countersign_core::operation::{Authority, Autonomous};
 use countersign_core::proposal::Proposal;
 use countersign_core::scope::{self, Graph};
@@ -330,12 +330,14 @@ async fn keep(
         supersedes: briefing.proposal.supersedes.clone(),
     };
     tx.add_item(&item).await?;
-    tx.record(now, &logged(&briefing, digest)).await?;
+    tx.record(now, &ProposalAssessed::of(&briefing, digest))
+        .await?;
     let operation = match (assessment.verdict, briefing.digests.envelope) {
         (Verdict::Autonomous, Some(envelope_digest)) => {
             let authority = Autonomous::new(assessment, envelope_digest)
                 .map_err(|error| codes::INTERNAL.because(error.to_string()))?;
             let new = Beginning {
+                id: None,
                 item: Some((item.id.clone(), digest)),
                 authority: Authority::Autonomous(authority),
                 action: briefing.proposal.action.clone(),
@@ -372,44 +374,6 @@ pub(crate) fn quorum_of(briefing: &Briefing, envelope: Option<&Envelope>) -> Quo
             needed: 1,
             roles: BTreeSet::new(),
         })
-}
-
-/// The entry of AG-706 4.8: trigger, classification, dependency analysis.
-fn logged(briefing: &Briefing, digest: Digest) -> ProposalAssessed {
-    let (proposal, assessment) = (&briefing.proposal, &briefing.assessment);
-    ProposalAssessed {
-        item: briefing.item.clone(),
-        agent: proposal.agent.clone(),
-        action: proposal.action.kind(),
-        trigger: Trigger {
-            detection: proposal.detection.id.clone(),
-            rule: proposal.detection.rule.clone(),
-            source: proposal.detection.source.clone(),
-            severity: proposal.detection.severity,
-            detected_at: proposal.detection.detected_at,
-        },
-        verdict: assessment.verdict,
-        rule: assessment.rule.clone(),
-        blocking: blocking(assessment),
-        scope: assessment.scope.clone(),
-        down: number(suffering(assessment, ImpactState::Down)),
-        degraded: number(suffering(assessment, ImpactState::Degraded)),
-        proposal: briefing.digests.proposal,
-        envelope: briefing.digests.envelope,
-        topology: briefing.digests.topology,
-        briefing: digest,
-    }
-}
-
-/// The clauses that did not pass.
-#[must_use]
-pub fn blocking(assessment: &Assessment) -> BTreeSet<Clause> {
-    assessment
-        .findings
-        .iter()
-        .filter(|finding| finding.outcome != Outcome::Pass)
-        .map(|finding| finding.clause)
-        .collect()
 }
 
 /// The executor's plan for the targets as they resolve now.

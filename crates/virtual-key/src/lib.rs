@@ -15,6 +15,7 @@ mod firmware;
 mod key;
 mod power;
 mod ring;
+mod without_pin;
 
 pub use authority::DemonstrationAuthority;
 pub use card::VirtualCard;

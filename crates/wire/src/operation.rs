@@ -33,6 +33,8 @@ pub struct OperationSummary {
     pub id: OperationId,
     /// The item it carries out; absent for a drill.
     pub item: Option<ProposalId>,
+    /// Digest of that item's briefing, from which a console makes a title of its own.
+    pub briefing: Option<Digest>,
     /// In our own words.
     pub title: String,
     /// How it came to run.

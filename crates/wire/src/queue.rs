@@ -54,6 +54,8 @@ pub struct QueueItem {
     pub decisions: Vec<DecisionSummary>,
     /// Digest of its briefing's bytes.
     pub briefing: Digest,
+    /// Index of the log entry that records its assessment, against which a console holds the briefing.
+    pub assessed_in: u64,
     /// When it came.
     pub received_at: DateTime<Utc>,
     /// First instant at which it is void.

@@ -149,4 +149,7 @@ pub struct StartDrill {
     pub system: SystemId,
     /// Health checks, by the envelope's names.
     pub checks: BTreeSet<countersign_core::identifier::CheckId>,
+    /// Asked again with the same key, whose answer was lost, it is the same drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
 }

@@ -464,6 +464,25 @@ pub struct AgreementView {
     pub agrees: bool,
     /// Where it does not.
     pub differences: Vec<String>,
+    /// Whether the log records the briefing; unless that is proved nothing is approved.
+    pub logged: LoggedView,
+}
+
+/// Whether the log is proved to record a briefing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[ts(export)]
+pub enum LoggedView {
+    /// It is.
+    Proved {
+        /// The entry's number.
+        index: u64,
+    },
+    /// It is not.
+    Unproved {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Who must sign and who has.

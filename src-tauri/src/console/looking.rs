@@ -202,8 +202,26 @@ impl Console {
         }
         let reviewed =
             self.noticing(Reviewed::fetch(&signed_in.client, &signed_in.trusted, &id).await)?;
+        let reviewed = self
+            .find_in_log(signed_in, reviewed, item.assessed_in)
+            .await;
         let dispatch = self.dispatch(signed_in, &item).await;
         Ok((reviewed, item, dispatch))
+    }
+
+    /// Looks for a briefing in the log as it was verified here; it may have come after that.
+    async fn find_in_log(&self, signed_in: &SignedIn, reviewed: Reviewed, index: u64) -> Reviewed {
+        let last = match signed_in.witness.last {
+            Some(last) if last.size > index => Some(last),
+            Some(_) | None => match self.follow().await {
+                Ok(witness) => witness.last,
+                Err(_) => signed_in.witness.last,
+            },
+        };
+        match last {
+            Some(last) => reviewed.find_in_log(&signed_in.client, index, last).await,
+            None => reviewed,
+        }
     }
 
     /// How far the operation of an item is, as the backend says; it refuses where it says wrong.
@@ -264,7 +282,19 @@ impl Console {
     pub async fn operations(&self) -> Result<Vec<OperationRow>, Problem> {
         let signed_in = self.signed_in().await?;
         let operations = self.noticing(signed_in.client.operations().await)?;
-        let mut rows: Vec<OperationRow> = operations.iter().map(operation::row).collect();
+        let documented = operations
+            .iter()
+            .filter_map(|operation| Some((operation.item.as_ref()?, operation.briefing?)));
+        for (item, briefing) in documented.take(GLANCES_MAX) {
+            self.read_briefing(&signed_in, item, briefing).await;
+        }
+        let mut rows: Vec<OperationRow> = operations
+            .iter()
+            .map(|summary| {
+                let own = self.glance(summary.briefing);
+                operation::row(summary, operation::title(own.as_ref(), summary))
+            })
+            .collect();
         rows.sort_by(|a, b| (b.started_at, &b.id).cmp(&(a.started_at, &a.id)));
         Ok(rows)
     }
@@ -285,22 +315,26 @@ impl Console {
             ));
         }
         let reviewed = ReviewedOperation::of(&signed_in.trusted, &id, &operation)?;
-        let own = self.title_of(signed_in, &reviewed).await;
-        let title = operation::title(own.as_deref(), &operation);
+        let own = self.glance_of(signed_in, &reviewed).await;
+        let title = operation::title(own.as_ref(), &operation.summary);
         Ok((operation, reviewed, title))
     }
 
     /// What an operation does in our own words, from the briefing that its document names.
-    async fn title_of(
+    async fn glance_of(
         &self,
         signed_in: &SignedIn,
         operation: &ReviewedOperation,
-    ) -> Option<String> {
+    ) -> Option<Glance> {
         let document = operation.document();
         let (item, briefing) = (document.item.as_ref()?, document.briefing?);
         self.read_briefing(signed_in, item, briefing).await;
-        let state = self.state();
-        Some(state.glances.get(&briefing)?.title().to_owned())
+        self.glance(Some(briefing))
+    }
+
+    /// What was read of a briefing.
+    fn glance(&self, briefing: Option<Digest>) -> Option<Glance> {
+        self.state().glances.get(&briefing?).cloned()
     }
 
     /// An operation, its documents checked.

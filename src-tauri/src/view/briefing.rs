@@ -8,10 +8,10 @@ use countersign_core::impact::Circumstances;
 use countersign_core::proposal::Detection;
 use countersign_core::scope::{Graph, targets_digest};
 use countersign_core::statement::DecisionKind;
-use countersign_wire::client::review::Reviewed;
+use countersign_wire::client::review::{Logged, Reviewed};
 use countersign_wire::queue::QueueItem;
 use countersign_wire::view::{
-    AgentSays, AgreementView, BriefingView, DigestRow, FindingView, PlanView, QueueRow,
+    AgentSays, AgreementView, BriefingView, DigestRow, FindingView, LoggedView, PlanView, QueueRow,
     RollbackView, ScopeView, SystemView, WaveView,
 };
 
@@ -71,6 +71,7 @@ pub fn view(
         proposers: &proposers,
         expires_at: briefing.expires_at,
         differences: reviewed.differences(),
+        logged: reviewed.logged(),
     };
     BriefingView {
         row: QueueRow {
@@ -120,6 +121,12 @@ pub fn view(
                 .iter()
                 .map(|line| quote::line(line))
                 .collect(),
+            logged: match reviewed.logged() {
+                Logged::Proved { index } => LoggedView::Proved { index: *index },
+                Logged::Unproved { reason } => LoggedView::Unproved {
+                    reason: quote::line(reason),
+                },
+            },
         },
         quorum: may::quorum(viewer.roster, quorum, &item.decisions),
         may_approve: may::decide_item(viewer, &deciding, DecisionKind::Approve),

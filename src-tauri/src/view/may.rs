@@ -9,6 +9,7 @@ use countersign_core::decision::{Roster, item_rule};
 use countersign_core::identifier::{ApproverId, Role};
 use countersign_core::quorum::{QuorumState, any_one_of, evaluate, is_eligible};
 use countersign_core::statement::DecisionKind;
+use countersign_wire::client::review::Logged;
 use countersign_wire::proposal::ItemState;
 use countersign_wire::queue::DecisionSummary;
 use countersign_wire::view::{MayView, QuorumView, SignedBy, WitnessView};
@@ -54,6 +55,8 @@ pub struct Item<'a> {
     pub expires_at: DateTime<Utc>,
     /// Where the backend's assessment differs from ours.
     pub differences: &'a [String],
+    /// Whether the log records the briefing.
+    pub logged: &'a Logged,
 }
 
 fn may() -> MayView {
@@ -125,6 +128,14 @@ pub fn decide_item(viewer: &Viewer<'_>, item: &Item<'_>, kind: DecisionKind) -> 
         && let Some(why_not) = alarmed(viewer)
     {
         return not(why_not);
+    }
+    if kind == DecisionKind::Approve
+        && let Logged::Unproved { reason } = item.logged
+    {
+        return not(format!(
+            "The log is not proved to record this briefing: {}. Rejecting is not stopped.",
+            quote::line(reason)
+        ));
     }
     if kind == DecisionKind::Approve && !helps(viewer.roster, &rule, item.decisions, roles) {
         return not(format!(

@@ -7,15 +7,16 @@ use countersign_wire::operation::{Operation, OperationState, OperationSummary};
 use countersign_wire::view::{MayView, OperationRow, OperationView, SystemCell, TripView};
 
 use super::may::{self, Viewer};
-use super::quote;
+use super::queue::Glance;
+use super::{quote, words};
 
-/// An operation in a line.
+/// An operation in a line; `title` is [`title`].
 #[must_use]
-pub fn row(summary: &OperationSummary) -> OperationRow {
+pub fn row(summary: &OperationSummary, title: String) -> OperationRow {
     OperationRow {
         id: summary.id.as_str().to_owned(),
         item: summary.item.as_ref().map(|id| id.as_str().to_owned()),
-        title: quote::line(&summary.title),
+        title,
         authority: summary.authority,
         state: summary.state,
         systems: summary.systems,
@@ -29,15 +30,18 @@ pub fn row(summary: &OperationSummary) -> OperationRow {
 }
 
 /// What an operation does: in our own words where its briefing was read here, else in the backend's,
-/// and said to be so.
+/// and said to be so. Where less was approved than the briefing proposed, that is said too.
 #[must_use]
-pub fn title(own: Option<&str>, operation: &Operation) -> String {
+pub fn title(own: Option<&Glance>, summary: &OperationSummary) -> String {
     match own {
-        Some(own) => own.to_owned(),
-        None => format!(
-            "{}, in the backend's words",
-            quote::quoted(&operation.summary.title)
+        Some(own) if summary.systems < own.targets() => format!(
+            "{}: only {} of {}",
+            own.title(),
+            words::number(summary.systems),
+            words::number(own.targets())
         ),
+        Some(own) => own.title().to_owned(),
+        None => format!("{}, in the backend's words", quote::quoted(&summary.title)),
     }
 }
 
@@ -74,10 +78,7 @@ pub fn view(
         None => by_key.clone(),
     };
     OperationView {
-        row: OperationRow {
-            title,
-            ..row(&operation.summary)
-        },
+        row: row(&operation.summary, title),
         cells: operation
             .systems
             .iter()

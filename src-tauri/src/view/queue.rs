@@ -13,6 +13,7 @@ use super::{briefing, consequence, quote, tier, words};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glance {
     title: String,
+    targets: u64,
     consequence: String,
     why: Vec<String>,
 }
@@ -22,6 +23,12 @@ impl Glance {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// Number of systems that are proposed to be acted on.
+    #[must_use]
+    pub const fn targets(&self) -> u64 {
+        self.targets
     }
 
     /// From the documents themselves.
@@ -34,6 +41,12 @@ impl Glance {
         findings.sort_by_key(|finding| briefing::badness(finding.clause));
         Self {
             title: words::title(&graph, action, &evaluation.reach),
+            targets: reviewed
+                .briefing()
+                .waves
+                .iter()
+                .map(|wave| wave.len() as u64)
+                .sum(),
             consequence: consequence::short(&graph, action, &evaluation.reach),
             why: findings
                 .into_iter()
@@ -47,6 +60,7 @@ impl Glance {
     pub fn claimed(item: &QueueItem) -> Self {
         Self {
             title: format!("{}, in the backend's words", quote::quoted(&item.title)),
+            targets: item.targets,
             consequence: match item.down {
                 0 => format!(
                     "{} in scope",

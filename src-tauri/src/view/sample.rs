@@ -8,8 +8,11 @@ use countersign_core::canonical;
 use countersign_core::document;
 use countersign_core::genesis::{Approver, Credential, DeploymentId, Genesis};
 use countersign_core::identifier::Digest;
+use countersign_core::log::body::ProposalAssessed;
+use countersign_core::log::{Entry, leaf_hash};
 use countersign_core::proposal::Proposal;
 use countersign_core::scope::Graph;
+use countersign_core::statement::CheckpointReference;
 use countersign_core::topology::Topology;
 use countersign_core::webauthn::{Bytes, PublicKey, Registration};
 use countersign_wire::client::review::Reviewed;
@@ -95,13 +98,21 @@ pub(crate) fn reviewed(topology: &Topology, proposal: &Proposal) -> Reviewed {
     })
     .unwrap()
     .briefing;
+    let bytes = canonical::to_bytes(&briefing).unwrap();
+    let assessed = ProposalAssessed::of(&briefing, Digest::of(&bytes));
+    let entry = Entry::of(now(), &assessed).unwrap().to_bytes().unwrap();
+    let log = CheckpointReference {
+        size: 1,
+        root: leaf_hash(&entry),
+    };
     Reviewed::of(
         &trusted(),
-        canonical::to_bytes(&briefing).unwrap(),
+        bytes,
         &canonical::to_bytes(topology).unwrap(),
         Some(&canonical::to_bytes(&envelope).unwrap()),
     )
     .unwrap()
+    .held_against(&entry, 0, &[], log)
 }
 
 /// The item of a briefing that waits, with these approvals.
@@ -118,7 +129,7 @@ pub(crate) fn item(reviewed: &Reviewed, approvals: &[&str]) -> QueueItem {
         "id": "p-1", "title": "as the backend calls it", "action": briefing.proposal.action.kind(),
         "agent": briefing.proposal.agent, "state": "waiting", "scope": briefing.assessment.scope, "targets": 1,
         "down": 0, "why": [], "quorum": briefing.assessment.quorum, "decisions": decisions,
-        "briefing": reviewed.digest(), "received_at": now(), "expires_at": briefing.expires_at,
+        "briefing": reviewed.digest(), "assessed_in": 0, "received_at": now(), "expires_at": briefing.expires_at,
         "supersedes": null, "operation": null,
     }))
     .unwrap()

@@ -1,7 +1,8 @@
 //! The view of the three scenarios, at their full size.
 
-use countersign_core::identifier::ApproverId;
+use countersign_core::identifier::{ApproverId, Digest};
 use countersign_core::proposal::{Action, Proposal};
+use countersign_core::statement::CheckpointReference;
 use countersign_core::topology::Topology;
 use countersign_wire::proposal::ItemState;
 use countersign_wire::view::{BriefingView, GraphView, TierView, WitnessView};
@@ -311,6 +312,35 @@ fn who_may_approve_and_who_may_not() {
         view.quorum.missing.as_deref(),
         Some("2 more: OT safety officer and SOC lead")
     );
+}
+
+#[test]
+fn what_the_log_is_not_proved_to_record_may_only_be_rejected() {
+    let (topology, proposal) = (sample::plant(), sample::proposal("proposal-firewall.json"));
+    let proved = sample::reviewed(&topology, &proposal);
+    let (trusted, witness) = (sample::trusted(), witness());
+    let approver = ApproverId::new("sam").unwrap();
+    let viewer = Viewer {
+        approver: Some(&approver),
+        roster: trusted.roster(),
+        witness: &witness,
+        now: sample::now(),
+    };
+    let root = Digest::of(b"another log");
+    let unproved = proved
+        .clone()
+        .held_against(b"", 0, &[], CheckpointReference { size: 1, root });
+    for (reviewed, may) in [(proved, true), (unproved, false)] {
+        let item = sample::item(&reviewed, &[]);
+        let view = briefing::view(&reviewed, &item, Dispatch::NotBegun, &viewer);
+        assert_eq!(
+            (view.may_approve.may, view.may_reject.may),
+            (may, true),
+            "{:?} {:?}",
+            view.may_approve,
+            view.agreement.logged
+        );
+    }
 }
 
 #[test]

@@ -62,6 +62,7 @@ export const testid = {
   agentSays: 'agent-says',
   digests: 'digests',
   disagreement: 'disagreement',
+  unlogged: 'unlogged',
   rawToggle: 'raw-toggle',
   raw: 'raw',
   quorum: 'quorum',

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use super::backend::{BackendArguments, Purpose};
 use super::key::{Hand, Person};
+use super::read::review;
 use crate::output::{Failure, complain, print};
 
 /// What every decision needs.
@@ -119,6 +120,7 @@ impl From<DecideError> for Failure {
             DecideError::NotEnrolled(_) => Self::refused("not_enrolled", error),
             DecideError::NotWhatWasShown => Self::refused("not_what_was_shown", error),
             DecideError::Disagreement(_) => Self::refused("assessment_differs", error),
+            DecideError::NotLogged(_) => Self::refused("not_logged", error),
             DecideError::Subjects(_) => Self::refused("subjects", error),
             DecideError::Canonical(error) => Self::refused("canonical", error),
             DecideError::Receipt(error) => Self::refused("receipt", error),
@@ -178,11 +180,10 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// The briefing, assessed again here; what differs is never signed.
+    /// The briefing, assessed again here and looked for in the log; what differs is never signed.
     async fn review(&self, item: &ProposalId) -> Result<Reviewed, Failure> {
-        Reviewed::fetch(&self.session, &self.trusted, item)
-            .await
-            .map_err(|error| Failure::refused("review", error))
+        let (reviewed, _) = review(&self.session, &self.trusted, item, self.checkpoint).await?;
+        Ok(reviewed)
     }
 
     /// Signs and sends.

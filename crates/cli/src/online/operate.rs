@@ -21,6 +21,9 @@ pub(crate) struct Drill {
     /// Health checks of the envelope
     #[arg(long = "check", required = true)]
     checks: Vec<CheckId>,
+    /// Asked again with the same key, it is the same drill
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
     #[command(flatten)]
     backend: BackendArguments,
     #[command(flatten)]
@@ -42,6 +45,7 @@ pub(super) async fn drill(arguments: &Drill) -> Result<(), Failure> {
         })?,
         system: arguments.system.clone(),
         checks: arguments.checks.iter().cloned().collect(),
+        idempotency_key: arguments.idempotency_key.clone(),
     };
     let operation = arguments
         .backend

@@ -4,10 +4,12 @@ use clap::Args;
 use countersign_core::briefing::title;
 use countersign_core::identifier::{OperationId, ProposalId};
 use countersign_core::scope::Graph;
+use countersign_core::statement::CheckpointReference;
 use countersign_wire::client::operation::ReviewedOperation;
-use countersign_wire::client::review::Reviewed;
+use countersign_wire::client::review::{Logged, Reviewed};
 use countersign_wire::client::trust::Trusted;
 use countersign_wire::client::{Client, QueueState};
+use countersign_wire::queue::QueueItem;
 use serde_json::json;
 
 use super::backend::BackendArguments;
@@ -72,22 +74,39 @@ pub(super) async fn session(
     backend: &BackendArguments,
     person: &Person,
 ) -> Result<Client, Failure> {
-    Ok(signed_in(backend, person).await?.1)
+    Ok(signed_in(backend, person).await?.2)
 }
 
-/// The pinned deployment, and a session of `person` there.
+/// A briefing, assessed again here and looked for in the log, and the item it is of.
+pub(super) async fn review(
+    session: &Client,
+    trusted: &Trusted,
+    item: &ProposalId,
+    checkpoint: CheckpointReference,
+) -> Result<(Reviewed, QueueItem), Failure> {
+    let reviewed = Reviewed::fetch(session, trusted, item)
+        .await
+        .map_err(|error| Failure::refused("review", error))?;
+    let item = session.queue_item(item).await?;
+    let reviewed = reviewed
+        .find_in_log(session, item.assessed_in, checkpoint)
+        .await;
+    Ok((reviewed, item))
+}
+
+/// The pinned deployment, its log as it was verified just now, and a session of `person` there.
 async fn signed_in(
     backend: &BackendArguments,
     person: &Person,
-) -> Result<(Trusted, Client), Failure> {
+) -> Result<(Trusted, CheckpointReference, Client), Failure> {
     let client = backend.client()?;
-    let (trusted, _) = backend.trusted(&client).await?;
+    let (trusted, checkpoint) = backend.trusted(&client).await?;
     let session = person
         .key
         .hand(None)?
         .sign_in(&client, &trusted, &person.approver)
         .await?;
-    Ok((trusted, session))
+    Ok((trusted, checkpoint, session))
 }
 
 /// Runs `queue`.
@@ -141,17 +160,18 @@ pub(super) async fn queue(arguments: &Queue) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`].
 pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
-    let (trusted, session) = signed_in(&arguments.backend, &arguments.person).await?;
-    let reviewed = Reviewed::fetch(&session, &trusted, &arguments.item)
-        .await
-        .map_err(|error| Failure::refused("review", error))?;
-    let item = session.queue_item(&arguments.item).await?;
+    let (trusted, checkpoint, session) = signed_in(&arguments.backend, &arguments.person).await?;
+    let (reviewed, item) = review(&session, &trusted, &arguments.item, checkpoint).await?;
     if arguments.json {
         return print(&super::json(&json!({
             "item": item,
             "briefing": reviewed.briefing(),
             "digest": reviewed.digest(),
             "differences": reviewed.differences(),
+            "logged": match reviewed.logged() {
+                Logged::Proved { index } => json!({ "entry": index }),
+                Logged::Unproved { reason } => json!({ "unproved": reason }),
+            },
         }))?);
     }
     let briefing = reviewed.briefing();
@@ -178,6 +198,17 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
     } else {
         text.push_str("ASSESSED AGAIN ON THIS MACHINE: NOT THE SAME; do not sign\n");
         text.push_str(&reviewed.differences().join("\n"));
+        text.push('\n');
+    }
+    match reviewed.logged() {
+        Logged::Proved { index } => {
+            text.push_str(&format!("recorded as entry {index} of the log: proved\n"));
+        }
+        Logged::Unproved { reason } => {
+            text.push_str(&format!(
+                "NOT PROVED TO BE LOGGED: {reason}; do not approve\n"
+            ));
+        }
     }
     print(&plain_lines(&text))
 }
@@ -196,7 +227,7 @@ pub(super) async fn operations(arguments: &Operations) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`].
 pub(super) async fn operation(arguments: &Operation) -> Result<(), Failure> {
-    let (trusted, session) = signed_in(&arguments.backend, &arguments.person).await?;
+    let (trusted, _, session) = signed_in(&arguments.backend, &arguments.person).await?;
     let operation = session.operation(&arguments.operation).await?;
     if arguments.json {
         return print(&super::json(&operation)?);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use countersign_core::assessment::{Clause, blocking};
 use countersign_core::briefing::Briefing;
 use countersign_core::decision::{item_rule, proposers};
 use countersign_core::identifier::{ApproverId, ProposalId, SystemId};
@@ -15,7 +16,7 @@ use super::{Deciding, Outcome, form, offer, standing};
 use crate::backend::Backend;
 use crate::operate::{self, Beginning};
 use crate::problem::{Refusal, codes};
-use crate::propose::{blocking, close};
+use crate::propose::close;
 use crate::sign_in::refused;
 use crate::store::items::Item;
 use crate::store::{StoreError, Tx, decisions, items, operations, payloads, registry};
@@ -66,7 +67,10 @@ pub(super) async fn check(
             .because(format!("`{approver}` has signed this already; once counts")));
     }
     if kind == DecisionKind::Approve {
-        let unseen: Vec<String> = blocking(&briefing.assessment)
+        let blocking: BTreeSet<Clause> = blocking(&briefing.assessment.findings)
+            .map(|finding| finding.clause)
+            .collect();
+        let unseen: Vec<String> = blocking
             .difference(&decision.predicate().acknowledged)
             .filter_map(|clause| {
                 serde_json::to_value(clause)
@@ -225,6 +229,7 @@ async fn approve(
     let decided = Decided::new(&quorum)
         .map_err(|error| codes::STATEMENT_MISMATCH.because(error.to_string()))?;
     let new = Beginning {
+        id: None,
         item: Some((item.id.clone(), item.briefing)),
         authority: Authority::Decided(decided),
         action: briefing.proposal.action.clone(),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use countersign_core::assessment::QuorumRule;
 use countersign_core::briefing::title;
+use countersign_core::document::limits::IDEMPOTENCY_KEY_CHARS_MAX;
+use countersign_core::identifier::{Digest, OperationId};
 use countersign_core::operation::{Authority, Rehearsal};
 use countersign_core::topology::Tier;
 use countersign_wire::operation::OperationSummary;
@@ -31,6 +33,18 @@ pub(super) async fn start(
     Json(drill): Json<StartDrill>,
 ) -> Result<axum::Json<OperationSummary>, Refusal> {
     let mut tx = backend.change().await?;
+    let asked = drill.idempotency_key.as_deref().map(name).transpose()?;
+    if let Some(id) = &asked
+        && let Some(before) = operations::find(&mut tx, id).await?
+    {
+        if before.action != drill.action || before.targets != BTreeSet::from([drill.system]) {
+            return Err(codes::IDEMPOTENCY_KEY_REUSED.because(format!(
+                "it began `{id}`, which is another drill; choose a new key"
+            )));
+        }
+        let machine = operations::machine(&mut tx, id).await?;
+        return Ok(axum::Json(summary(&before, &machine, None)));
+    }
     let Some((_, graph)) = backend.graph(&mut tx).await? else {
         return Err(codes::NO_TOPOLOGY.because("import a topology first"));
     };
@@ -94,6 +108,7 @@ pub(super) async fn start(
     );
     let targets = BTreeSet::from([drill.system]);
     let new = Beginning {
+        id: asked,
         item: None,
         authority: Authority::Drill(Rehearsal::new(kind, system.class.clone())),
         title: format!("drill: {}", title(&drill.action, &targets, &graph)),
@@ -108,5 +123,18 @@ pub(super) async fn start(
         .ok_or_else(|| StoreError::Damaged(format!("the drill `{id}` is missing")))?;
     let machine = operations::machine(&mut tx, &id).await?;
     tx.commit().await?;
-    Ok(axum::Json(summary(&stored, &machine)))
+    Ok(axum::Json(summary(&stored, &machine, None)))
+}
+
+/// The name of the drill that was asked for with an idempotency key: always the same.
+fn name(key: &str) -> Result<OperationId, Refusal> {
+    if key.trim().is_empty() || key.chars().count() > IDEMPOTENCY_KEY_CHARS_MAX {
+        return Err(codes::DRILL_INVALID.because(format!(
+            "an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters"
+        )));
+    }
+    let digest = Digest::of(format!("drill\n{key}").as_bytes()).to_string();
+    let short = digest.get(..32).unwrap_or(&digest);
+    OperationId::new(format!("op_drill_{short}"))
+        .map_err(|error| codes::DRILL_INVALID.because(error.to_string()))
 }

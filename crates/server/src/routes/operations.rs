@@ -7,7 +7,7 @@ use axum::extract::State;
 use countersign_core::assessment::QuorumRule;
 use countersign_core::canonical;
 use countersign_core::decision::OperationDocument;
-use countersign_core::identifier::OperationId;
+use countersign_core::identifier::{Digest, OperationId};
 use countersign_core::operation::{self, SystemState};
 use countersign_core::webauthn::Bytes;
 use countersign_wire::decision::About;
@@ -23,7 +23,7 @@ use crate::limits;
 use crate::operate::waves_of;
 use crate::problem::{Refusal, codes};
 use crate::store::operations::{self, Stored};
-use crate::store::{Conn, StoreError, log, payloads};
+use crate::store::{Conn, StoreError, items, log, payloads};
 
 /// `GET /v1/operations`: the latest first.
 pub(super) async fn list(
@@ -34,18 +34,31 @@ pub(super) async fn list(
     let mut shown = Vec::new();
     for stored in operations::latest(&mut conn, limits::PAGE_MAX).await? {
         let machine = operations::machine(&mut conn, &stored.id).await?;
-        shown.push(summary(&stored, &machine));
+        let briefing = briefing_of(&mut conn, &stored).await?;
+        shown.push(summary(&stored, &machine, briefing));
     }
     Ok(axum::Json(shown))
 }
 
-/// In short.
-pub(super) fn summary(stored: &Stored, machine: &operation::Operation) -> OperationSummary {
+async fn briefing_of(conn: &mut Conn, stored: &Stored) -> Result<Option<Digest>, StoreError> {
+    match &stored.item {
+        Some(item) => Ok(items::find(conn, item).await?.map(|item| item.briefing)),
+        None => Ok(None),
+    }
+}
+
+/// In short; `briefing` is that of its item.
+pub(super) fn summary(
+    stored: &Stored,
+    machine: &operation::Operation,
+    briefing: Option<Digest>,
+) -> OperationSummary {
     let progress = machine.progress();
     let of = |state| machine.tally().get(&state).copied().unwrap_or(0);
     OperationSummary {
         id: stored.id.clone(),
         item: stored.item.clone(),
+        briefing,
         title: stored.title.clone(),
         authority: stored.authority,
         state: stored.state,
@@ -77,6 +90,7 @@ pub(super) async fn operation(
         .await?
         .ok_or_else(|| codes::NOT_FOUND.because(format!("there is no operation `{id}`")))?;
     let machine = operations::machine(&mut conn, &id).await?;
+    let briefing = briefing_of(&mut conn, &stored).await?;
     let document_bytes = payloads::get(&mut conn, stored.document).await?;
     let document: OperationDocument = serde_json::from_slice(&document_bytes)
         .map_err(|error| StoreError::Damaged(format!("the document of `{id}`: {error}")))?;
@@ -92,7 +106,7 @@ pub(super) async fn operation(
             .map_err(StoreError::from)
     };
     Ok(axum::Json(Operation {
-        summary: summary(&stored, &machine),
+        summary: summary(&stored, &machine, briefing),
         systems: systems(&mut conn, &machine).await?,
         trip,
         decisions,

@@ -101,6 +101,7 @@ async fn show(backend: &Backend, conn: &mut Conn, item: Item) -> Result<QueueIte
         quorum: item.card.quorum,
         decisions,
         briefing: item.briefing,
+        assessed_in: log::assessed(conn, &item.id).await?,
         received_at: item.received_at,
         expires_at: item.expires_at,
         supersedes: item.supersedes,

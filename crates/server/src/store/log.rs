@@ -293,6 +293,24 @@ pub async fn entry(conn: &mut Conn, index: u64) -> Result<Option<Found>, StoreEr
         .transpose()
 }
 
+/// Index of the entry that records the assessment of `item`.
+///
+/// # Errors
+/// [`StoreError`], also where there is none: an item and its entry are written in one transaction.
+pub async fn assessed(conn: &mut Conn, item: &ProposalId) -> Result<u64, StoreError> {
+    let index: Option<i64> =
+        sqlx::query_scalar("SELECT idx FROM log_entry WHERE item = ? AND kind = ?")
+            .bind(item.as_str())
+            .bind(word(&EntryKind::ProposalAssessed)?)
+            .fetch_optional(conn)
+            .await?;
+    index.map(count).ok_or_else(|| {
+        StoreError::Damaged(format!(
+            "no entry of the log records the assessment of `{item}`"
+        ))
+    })
+}
+
 /// Up to `limit` entries from number `from` on.
 ///
 /// # Errors

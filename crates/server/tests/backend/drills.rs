@@ -15,6 +15,7 @@ async fn drill(world: &World, action: Value, system: &str) -> Result<OperationSu
         action,
         system: system.parse().unwrap(),
         checks: BTreeSet::from(["up".parse().unwrap()]),
+        idempotency_key: None,
     };
     world
         .operator
@@ -94,4 +95,39 @@ async fn a_drill_is_looked_at_again_before_it_changes_anything() {
     world.wait_for(&begun.id, OperationState::Held).await;
     assert_eq!(world.system("web-2"), "old");
     assert!(!world.calls().contains(&"apply web-2".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_asked_for_twice_is_one_drill() {
+    let world = World::ready().await;
+    let ask = async |action: Value, key: &str| {
+        world
+            .operator
+            .start_drill(&StartDrill {
+                action: serde_json::from_value(action).unwrap(),
+                system: "web-1".parse().unwrap(),
+                checks: BTreeSet::from(["up".parse().unwrap()]),
+                idempotency_key: Some(key.to_owned()),
+            })
+            .await
+    };
+    let first = ask(patch(), "quarterly 1").await.unwrap();
+    let again = ask(patch(), "quarterly 1").await.unwrap();
+    assert_eq!(again.id, first.id);
+    world.wait_for(&first.id, OperationState::RolledBack).await;
+    // Also when it is long over.
+    let again = ask(patch(), "quarterly 1").await.unwrap();
+    assert_eq!(
+        (again.id, again.state),
+        (first.id.clone(), OperationState::RolledBack)
+    );
+    let applied = |calls: Vec<String>| calls.iter().filter(|call| *call == "apply web-1").count();
+    assert_eq!(applied(world.calls()), 1);
+    let restart = json!({"type": "service-restart", "parameters": {"service": "nginx"}});
+    let refused = ask(restart, "quarterly 1").await.unwrap_err();
+    assert_eq!(refused.code(), "idempotency_key_reused");
+    assert!(ask(patch(), " ").await.is_err());
+    let second = ask(patch(), "quarterly 2").await.unwrap();
+    assert_ne!(second.id, first.id);
+    world.wait_for(&second.id, OperationState::RolledBack).await;
 }

@@ -95,16 +95,30 @@ impl<'w> Person<'w> {
     /// Has the key sign `bytes` in `namespace`.
     pub async fn sign(&self, namespace: &str, bytes: &[u8]) -> Assertion {
         let key = self.world.keys.key(&self.key).unwrap();
-        let request = SignRequest {
-            rp_id: audience(self.world).rp_id(),
-            credential_ids: vec![self.credential()],
-            challenge: challenge(namespace, bytes),
-            timeout: Duration::from_secs(30),
-        };
+        let request = self.request(namespace, bytes);
         tokio::task::spawn_blocking(move || key.sign(&request, &Willing(PIN)))
             .await
             .unwrap()
             .unwrap()
+    }
+
+    /// Has the key sign a decision for somebody who holds it and does not know its PIN.
+    pub async fn sign_without_pin(&self, bytes: &[u8]) -> Assertion {
+        let key = self.world.keys.key(&self.key).unwrap();
+        let request = self.request(DECISION_NAMESPACE, bytes);
+        tokio::task::spawn_blocking(move || key.sign_without_pin(&request))
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    fn request(&self, namespace: &str, bytes: &[u8]) -> SignRequest {
+        SignRequest {
+            rp_id: audience(self.world).rp_id(),
+            credential_ids: vec![self.credential()],
+            challenge: challenge(namespace, bytes),
+            timeout: Duration::from_secs(30),
+        }
     }
 
     pub async fn nonce(&self, about: &About, kind: DecisionKind) -> Bytes {

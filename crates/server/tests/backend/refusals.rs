@@ -17,7 +17,7 @@ use countersign_wire::registry::RegisterAgent;
 use countersign_wire::session::{BeginSession, OpenSession};
 use serde_json::json;
 
-use crate::person::{Person, SALT};
+use crate::person::{Person, SALT, rationale};
 use crate::world::{OPERATOR, World};
 
 const APPROVE: ItemChoice = ItemChoice::Approve { narrowing: None };
@@ -155,7 +155,15 @@ async fn every_wrong_decision_has_its_own_code() {
     })
     .await;
     check(&cat, &id, &submit, "unknown_approver").await;
-    // Without a PIN: the user-verified flag is off.
+    // Without a PIN: what the key signs for whoever holds it, and a flag that is taken away after.
+    let bytes = cat.statement(&id, &APPROVE).await.to_bytes().unwrap();
+    let submit = SubmitDecision {
+        about: about(&id),
+        assertion: cat.sign_without_pin(&bytes).await,
+        statement: Bytes(bytes),
+        rationale: rationale(),
+    };
+    check(&cat, &id, &submit, "user_not_verified").await;
     let mut submit = cat
         .signed(about(&id), &cat.statement(&id, &APPROVE).await)
         .await;

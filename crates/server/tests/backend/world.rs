@@ -169,6 +169,7 @@ impl World {
             action: serde_json::from_value(patch()).unwrap(),
             system: "drill-1".parse().unwrap(),
             checks: BTreeSet::from(["up".parse().unwrap()]),
+            idempotency_key: None,
         };
         let drill = world.operator.start_drill(&drill).await.unwrap();
         world.wait_for(&drill.id, OperationState::RolledBack).await;

@@ -24,7 +24,7 @@ use countersign_core::webauthn::{Assertion, Bytes};
 use thiserror::Error;
 
 use super::operation::ReviewedOperation;
-use super::review::Reviewed;
+use super::review::{Logged, Reviewed};
 use super::trust::Trusted;
 use super::{Client, ClientError};
 use crate::decision::{About, BeginDecision, DecisionAccepted, RationalePayload, SubmitDecision};
@@ -48,6 +48,9 @@ pub enum DecideError {
     /// The backend's assessment is not the one made here.
     #[error("the backend's assessment differs from the one made here; nothing is signed:\n{}", .0.join("\n"))]
     Disagreement(Vec<String>),
+    /// The log is not proved to record what would be approved.
+    #[error("the log is not proved to record this briefing ({0}); nothing is approved")]
+    NotLogged(String),
     /// The documents of an operation are not those of that operation.
     #[error(
         "the backend's documents about the operation do not fit together ({0}); nothing is signed"
@@ -142,7 +145,8 @@ impl Prepared {
     ///
     /// # Errors
     /// [`DecideError::Disagreement`] where the assessments differ (nothing is signed then, a
-    /// rejection neither: what would be rejected is not what is there).
+    /// rejection neither: what would be rejected is not what is there); [`DecideError::NotLogged`]
+    /// where something would be approved that the log is not proved to record.
     pub async fn for_item(
         client: &Client,
         reviewed: Reviewed,
@@ -152,6 +156,11 @@ impl Prepared {
     ) -> Result<Self, DecideError> {
         if !reviewed.differences().is_empty() {
             return Err(DecideError::Disagreement(reviewed.differences().to_vec()));
+        }
+        if let (ItemChoice::Approve { .. }, Logged::Unproved { reason }) =
+            (&choice, reviewed.logged())
+        {
+            return Err(DecideError::NotLogged(reason.clone()));
         }
         let briefing = reviewed.briefing();
         let kind = match choice {

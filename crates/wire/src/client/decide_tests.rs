@@ -15,8 +15,9 @@ use countersign_core::document;
 use countersign_core::genesis::{Approver, Credential, DeploymentId, Genesis};
 use countersign_core::history::History;
 use countersign_core::identifier::{ApproverId, Digest};
+use countersign_core::log::body::ProposalAssessed;
 use countersign_core::log::tree::node_hash;
-use countersign_core::log::{Checkpoint, leaf_hash};
+use countersign_core::log::{Checkpoint, Entry, EntryKind, leaf_hash};
 use countersign_core::scope::Graph;
 use countersign_core::statement::{CheckpointReference, RiskLevel};
 use countersign_core::webauthn::{
@@ -109,6 +110,8 @@ struct Backend {
     topology: Vec<u8>,
     envelope: Vec<u8>,
     briefing: Vec<u8>,
+    /// The entry that records the assessment.
+    entry: Vec<u8>,
     /// Leaves of the log.
     leaves: Vec<Digest>,
     received: Vec<SubmitDecision>,
@@ -142,11 +145,14 @@ impl Backend {
         })
         .unwrap()
         .briefing;
+        let bytes = canonical::to_bytes(&briefing).unwrap();
+        let assessed = ProposalAssessed::of(&briefing, Digest::of(&bytes));
         Self {
+            entry: Entry::of(now(), &assessed).unwrap().to_bytes().unwrap(),
             genesis: canonical::to_bytes(&genesis()).unwrap(),
             topology: canonical::to_bytes(&topology).unwrap(),
             envelope: canonical::to_bytes(&envelope).unwrap(),
-            briefing: canonical::to_bytes(&briefing).unwrap(),
+            briefing: bytes,
             leaves: vec![leaf_hash(b"genesis")],
             received: Vec::new(),
             receipts_lie: false,
@@ -237,6 +243,11 @@ async fn serve(backend: Backend) -> (Client, Shared) {
             "/log/checkpoint",
             bytes(|backend| backend.checkpoint().into_bytes()),
         )
+        .route("/log/entries/1", bytes(|backend| backend.entry.clone()))
+        .route(
+            "/log/proof/inclusion",
+            get(|| async { Json(json!({ "hashes": [leaf_hash(b"genesis")] })) }),
+        )
         .route(
             "/log/proof/consistency",
             get(|State(backend): State<Shared>| async move {
@@ -286,6 +297,14 @@ fn decider(id: &str) -> Decider {
     }
 }
 
+/// The log whose second and last entry is `entry`.
+fn log_of(entry: &[u8]) -> CheckpointReference {
+    CheckpointReference {
+        size: 2,
+        root: node_hash(&leaf_hash(b"genesis"), &leaf_hash(entry)),
+    }
+}
+
 async fn prepared(
     client: &Client,
     trusted: &Trusted,
@@ -293,7 +312,9 @@ async fn prepared(
 ) -> Result<Prepared, DecideError> {
     let reviewed = Reviewed::fetch(client, trusted, &"p-1".parse().unwrap())
         .await
-        .unwrap();
+        .unwrap()
+        .find_in_log(client, 1, log_of(&Backend::new().entry))
+        .await;
     Prepared::for_item(client, reviewed, choice, reasons(), decider("ana")).await
 }
 
@@ -379,6 +400,62 @@ async fn history_that_was_tampered_with_is_another_digest() {
         prepared(&client, &trusted, ItemChoice::Reject).await,
         Err(DecideError::Disagreement(_))
     ));
+}
+
+#[tokio::test]
+async fn what_the_log_does_not_record_is_not_approved_and_may_be_rejected() {
+    let honest = Backend::new().entry;
+    let entry = |change: fn(&mut ProposalAssessed)| {
+        let mut entry = Entry::from_bytes(&honest).unwrap();
+        let mut body: ProposalAssessed = entry.body().unwrap();
+        change(&mut body);
+        entry.body = serde_json::to_value(&body).unwrap();
+        entry.to_bytes().unwrap()
+    };
+    let other_topology = entry(|body| body.topology = Digest::of(b"another"));
+    let other_briefing = entry(|body| body.briefing = Digest::of(b"another"));
+    let drill = Entry::new(EntryKind::DrillRecorded, now(), json!({}));
+    let drill = drill.to_bytes().unwrap();
+    // What the backend sends, what the log was verified to be, and what is then said.
+    let cases: [(&[u8], CheckpointReference, &str); 6] = [
+        (&honest, log_of(b"another"), "is not in the verified log"),
+        (b"{}", log_of(&honest), "is not in the verified log"),
+        (&other_topology, log_of(&other_topology), "says otherwise"),
+        (&other_briefing, log_of(&other_briefing), "says otherwise"),
+        (&drill, log_of(&drill), "entry 1 of the log: "),
+        (
+            &honest,
+            CheckpointReference {
+                size: 1,
+                root: leaf_hash(b"genesis"),
+            },
+            "the log was verified up to 1",
+        ),
+    ];
+    for (sent, checkpoint, expected) in cases {
+        let (client, _) = serve(Backend {
+            entry: sent.to_vec(),
+            ..Backend::new()
+        })
+        .await;
+        let trusted = Trusted::fetch(&client, None).await.unwrap();
+        let reviewed = Reviewed::fetch(&client, &trusted, &"p-1".parse().unwrap())
+            .await
+            .unwrap()
+            .find_in_log(&client, 1, checkpoint)
+            .await;
+        let choose = |choice| {
+            Prepared::for_item(&client, reviewed.clone(), choice, reasons(), decider("ana"))
+        };
+        let error = choose(ItemChoice::Approve { narrowing: None })
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&error, DecideError::NotLogged(reason) if reason.contains(expected)),
+            "{error}: {expected}"
+        );
+        assert!(choose(ItemChoice::Reject).await.is_ok(), "{expected}");
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ impl From<DecideError> for Problem {
             DecideError::Disagreement(_) => {
                 local("assessments_differ", "the assessments differ", &error)
             }
+            DecideError::NotLogged(_) => local("not_logged", "not proved to be logged", &error),
             DecideError::Subjects(_) => local(
                 "wrong_subjects",
                 "the documents do not fit together",

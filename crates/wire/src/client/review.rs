@@ -4,7 +4,10 @@ use countersign_core::briefing::{self, Briefing};
 use countersign_core::canonical::CanonicalError;
 use countersign_core::envelope::Envelope;
 use countersign_core::identifier::{Digest, ProposalId};
+use countersign_core::log::body::ProposalAssessed;
+use countersign_core::log::{Entry, leaf_hash, verify_inclusion};
 use countersign_core::scope::Graph;
+use countersign_core::statement::CheckpointReference;
 use countersign_core::topology::Topology;
 use thiserror::Error;
 
@@ -20,6 +23,23 @@ pub struct Reviewed {
     envelope: Option<Envelope>,
     topology: Topology,
     differences: Vec<String>,
+    logged: Logged,
+}
+
+/// Whether the log records the briefing as it was reviewed: only then is what an approver signs also
+/// what an auditor will find, envelope and topology included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Logged {
+    /// It is this entry, under a checkpoint that was verified here.
+    Proved {
+        /// The entry's number.
+        index: u64,
+    },
+    /// It is not proved.
+    Unproved {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why a briefing could not be reviewed.
@@ -113,7 +133,68 @@ impl Reviewed {
             envelope,
             topology,
             differences,
+            logged: Logged::Unproved {
+                reason: "it was not looked for in the log".to_owned(),
+            },
         })
+    }
+
+    /// Looks for the briefing in entry `index` of the log, as it was when `checkpoint` was verified.
+    #[must_use]
+    pub async fn find_in_log(
+        self,
+        client: &Client,
+        index: u64,
+        checkpoint: CheckpointReference,
+    ) -> Self {
+        if index >= checkpoint.size {
+            let reason = format!(
+                "it is said to be entry {index}, and the log was verified up to {}",
+                checkpoint.size
+            );
+            return self.unproved(reason);
+        }
+        let found = async {
+            let entry = client.log_entry(index).await?;
+            let hashes = client.inclusion_proof(index, checkpoint.size).await?;
+            Ok::<_, ClientError>((entry, hashes))
+        };
+        match found.await {
+            Ok((entry, hashes)) => self.held_against(&entry, index, &hashes, checkpoint),
+            Err(error) => self.unproved(error.to_string()),
+        }
+    }
+
+    /// Holds the briefing against the leaf that is entry `index` of the log under `checkpoint`:
+    /// `hashes` prove where the leaf is, and its body is made again from the briefing.
+    #[must_use]
+    pub fn held_against(
+        self,
+        entry: &[u8],
+        index: u64,
+        hashes: &[Digest],
+        checkpoint: CheckpointReference,
+    ) -> Self {
+        let (leaf, size, root) = (leaf_hash(entry), checkpoint.size, checkpoint.root);
+        if let Err(error) = verify_inclusion(leaf, index, size, hashes, root) {
+            return self.unproved(format!("entry {index} is not in the verified log: {error}"));
+        }
+        let body = Entry::from_bytes(entry).and_then(|entry| entry.body::<ProposalAssessed>());
+        match body {
+            Ok(body) if body == ProposalAssessed::of(&self.briefing, self.digest) => Self {
+                logged: Logged::Proved { index },
+                ..self
+            },
+            Ok(_) => self.unproved(format!("entry {index} of the log says otherwise")),
+            Err(error) => self.unproved(format!("entry {index} of the log: {error}")),
+        }
+    }
+
+    fn unproved(self, reason: String) -> Self {
+        Self {
+            logged: Logged::Unproved { reason },
+            ..self
+        }
     }
 
     /// The exact bytes: what is shown and what is signed for.
@@ -150,6 +231,12 @@ impl Reviewed {
     #[must_use]
     pub fn differences(&self) -> &[String] {
         &self.differences
+    }
+
+    /// Whether the log records it; nothing is approved unless it is proved.
+    #[must_use]
+    pub const fn logged(&self) -> &Logged {
+        &self.logged
     }
 }
 

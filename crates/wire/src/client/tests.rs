@@ -28,7 +28,7 @@ fn item(n: u32) -> serde_json::Value {
     json!({
         "id": format!("p-{n}"), "title": "patch openssl", "action": "patch", "agent": "soc-agent",
         "state": "waiting", "scope": {"systems": 1, "services": 0, "segments": 0, "tier": "non-critical"},
-        "targets": 1, "down": 0, "why": [], "quorum": null, "decisions": [], "briefing": Digest::of(b"x"),
+        "targets": 1, "down": 0, "why": [], "quorum": null, "decisions": [], "briefing": Digest::of(b"x"), "assessed_in": 4,
         "received_at": "2026-11-24T02:14:00Z", "expires_at": "2026-11-24T03:14:00Z", "supersedes": null, "operation": null,
     })
 }

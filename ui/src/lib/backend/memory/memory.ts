@@ -179,6 +179,7 @@ export class MemoryBackend implements Backend {
             'finding 4.3: the backend says `pass`, this console computes `fail` (14 hard dependents disrupted)',
             'scope: the backend counts 1 system, this console 15',
           ],
+          logged: { state: 'unproved', reason: 'entry 128 of the log says otherwise' },
         },
       });
     },

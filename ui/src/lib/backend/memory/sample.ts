@@ -111,7 +111,7 @@ function briefing(
     },
     often_benign: [],
     digests: [],
-    agreement: { agrees: true, differences: [] },
+    agreement: { agrees: true, differences: [], logged: { state: 'proved', index: 128 } },
     quorum: {
       needed: item.needed,
       roles: ['on-call-engineer', 'soc-lead'],
