@@ -1,14 +1,21 @@
 //! What the backend knows besides the documents: the history that an assessment is handed.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use countersign_core::envelope::Envelope;
-use countersign_core::history::{History, InFlight, Recent};
+use countersign_core::history::{History, InFlight, Recent, StagingRun};
+use countersign_core::identifier::SystemId;
+use countersign_core::operation::SystemState;
+use countersign_wire::operation::{AuthorityKind, OperationState};
 
 use crate::authorised;
 use crate::backend::Backend;
 use crate::limits;
 use crate::store::{Conn, StoreError, operations, registry};
 
+/// The label that marks a system of staging.
+const STAGING: (&str, &str) = ("env", "staging");
 /// How far back signals are handed out where no rule asks for corroboration.
 const SIGNALS_WITHIN: TimeDelta = TimeDelta::hours(24);
 /// How far back ended operations are handed out where no tier has a blast radius.
@@ -47,11 +54,67 @@ pub async fn history(
         signals: Some(registry::signals(conn, since(signals_within(envelope))).await?),
         in_flight,
         recent: Some(recent),
-        // Nothing reports error budgets or runs in staging yet: a rule that asks for them waits.
-        error_budgets: None,
-        staging: None,
+        error_budgets: Some(registry::error_budgets(conn).await?),
+        staging: staging(backend, conn, envelope, now).await?,
         irreversible: backend.config.irreversible(),
     })
+}
+
+/// What succeeded in staging: operations of our own that completed, drills excepted, on systems that
+/// the topology in force labels `env: staging`, and there on nothing else. Absent where no rule asks.
+async fn staging(
+    backend: &Backend,
+    conn: &mut Conn,
+    envelope: Option<&Envelope>,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<StagingRun>>, StoreError> {
+    let within = envelope
+        .into_iter()
+        .flat_map(|envelope| &envelope.rules)
+        .filter_map(|rule| rule.conditions.validated_in_staging.as_ref())
+        .map(|wanted| wanted.within.duration())
+        .max();
+    let (Some(within), Some((_, graph))) = (within, backend.graph(conn).await?) else {
+        return Ok(None);
+    };
+    let since = now
+        .checked_sub_signed(within)
+        .unwrap_or(DateTime::<Utc>::MIN_UTC);
+    let staged = |system: &SystemId| {
+        graph
+            .system(system.as_str())
+            .filter(|system| system.labels.get(STAGING.0).map(String::as_str) == Some(STAGING.1))
+    };
+    let mut runs = BTreeSet::new();
+    for operation in operations::finished_since(conn, since).await? {
+        let (OperationState::Completed, AuthorityKind::Autonomous | AuthorityKind::Decided) =
+            (operation.state, operation.authority)
+        else {
+            continue;
+        };
+        let (Some(succeeded_at), true) = (
+            operation.finished_at,
+            operation
+                .targets
+                .iter()
+                .all(|system| staged(system).is_some()),
+        ) else {
+            continue;
+        };
+        let action_digest = operation.action.digest()?;
+        let machine = operations::machine(conn, &operation.id).await?;
+        let healthy = machine
+            .systems()
+            .iter()
+            .filter(|system| system.state() == SystemState::Healthy)
+            .filter_map(|system| staged(system.id()));
+        runs.extend(healthy.map(|system| StagingRun {
+            action_digest,
+            class: system.class.clone(),
+            succeeded_at,
+        }));
+    }
+    Ok(Some(runs.into_iter().collect()))
 }
 
 /// What is in flight, and nothing else.

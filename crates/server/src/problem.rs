@@ -223,6 +223,11 @@ pub mod codes {
     pub const OUTCOME_RECORDED: Code =
         Code::new("outcome_recorded", 409, "the outcome is recorded already");
     pub const SIGNAL_INVALID: Code = Code::new("signal_invalid", 422, "the signal is not valid");
+    pub const ERROR_BUDGET_INVALID: Code = Code::new(
+        "error_budget_invalid",
+        422,
+        "the report of an error budget is not valid",
+    );
     pub const TEXT_TOO_LONG: Code = Code::new("text_too_long", 422, "the text is too long");
     pub const TOPOLOGY_LOOSENING: Code = Code::new(
         "topology_loosening_needs_acceptance",

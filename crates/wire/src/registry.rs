@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use countersign_core::decimal::Decimal;
 use countersign_core::identifier::{
-    AgentId, ApproverId, DetectionRuleId, Digest, Role, SourceId, SystemId, UpstreamId,
+    AgentId, ApproverId, DetectionRuleId, Digest, Role, ServiceId, SourceId, SystemId, UpstreamId,
 };
 use countersign_core::proposal::{Action, Severity};
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,19 @@ pub struct SendSignal {
     pub summary: String,
     /// When.
     pub observed_at: DateTime<Utc>,
+}
+
+/// `POST /v1/error-budgets` (a source's secret): what is left of a service's error budget. Of what a
+/// source reports about a service the latest measurement stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportErrorBudget {
+    /// The service.
+    pub service: ServiceId,
+    /// The remaining share, 0 to 1; an overspent budget is 0.
+    pub remaining: Decimal,
+    /// When it was measured.
+    pub at: DateTime<Utc>,
 }
 
 /// `POST /v1/envelopes` and `POST /v1/topology` (operator): the document's own bytes go in, this comes out.

@@ -56,6 +56,8 @@ pub enum EntryKind {
     OutcomeRecorded,
     /// An authenticated source sent a signal (4.8, triggering event).
     SignalReceived,
+    /// An authenticated source reported what is left of a service's error budget.
+    ErrorBudgetReported,
     /// A proposal was assessed (4.8, triggering event, classification logic and dependency analysis).
     ProposalAssessed,
     /// A well-authenticated proposal was refused before assessment, with the code.

@@ -81,6 +81,7 @@ pub fn router(backend: Arc<Backend>) -> Router {
         .route("/v1/detections", post(registry::detection))
         .route("/v1/detections/{id}/outcome", post(registry::outcome))
         .route("/v1/signals", post(registry::signal))
+        .route("/v1/error-budgets", post(registry::error_budget))
         .route("/v1/envelopes/{digest}", get(documents::envelope))
         .route("/v1/topology/{digest}", get(documents::topology_of))
         .route("/v1/proposals/{id}", get(proposals::proposal))

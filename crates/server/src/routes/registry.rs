@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use countersign_core::canonical;
+use countersign_core::decimal::Decimal;
 use countersign_core::log::EntryKind;
 use countersign_wire::registry::{
-    RecordOutcome, RegisterAgent, RegisterDetection, RegisterSource, Secret, SendSignal,
+    RecordOutcome, RegisterAgent, RegisterDetection, RegisterSource, ReportErrorBudget, Secret,
+    SendSignal,
 };
 use serde_json::json;
 
@@ -184,11 +187,7 @@ pub(super) async fn signal(
         )));
     }
     let now = backend.clock.now();
-    if signal.observed_at
-        > now
-            .checked_add_signed(limits::CLOCK_SKEW_MAX)
-            .unwrap_or(now)
-    {
+    if is_future(signal.observed_at, now) {
         return Err(
             codes::SIGNAL_INVALID.because("it was observed in the future; set the source's clock")
         );
@@ -205,4 +204,38 @@ pub(super) async fn signal(
         .await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/error-budgets`: what an authenticated source measured to be left of one.
+pub(super) async fn error_budget(
+    Source(source): Source,
+    State(backend): State<Arc<Backend>>,
+    Json(report): Json<ReportErrorBudget>,
+) -> Result<StatusCode, Refusal> {
+    if report.remaining > Decimal::ONE {
+        return Err(codes::ERROR_BUDGET_INVALID.because(format!(
+            "the remaining share is {}; it is between 0 and 1",
+            report.remaining
+        )));
+    }
+    let now = backend.clock.now();
+    if is_future(report.at, now) {
+        return Err(codes::ERROR_BUDGET_INVALID
+            .because("it was measured in the future; set the source's clock"));
+    }
+    let mut tx = backend.change().await?;
+    tx.keep_error_budget(&source, &report).await?;
+    let body = json!({
+        "source": source.source, "service": report.service, "remaining": report.remaining, "at": report.at,
+    });
+    tx.note(now, EntryKind::ErrorBudgetReported, &About::nothing(), body)
+        .await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether a source's clock says what ours cannot believe.
+fn is_future(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now.checked_add_signed(limits::CLOCK_SKEW_MAX)
+        .is_some_and(|latest| at > latest)
 }

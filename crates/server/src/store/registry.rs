@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use countersign_core::history::{RegisteredDetection, VerifiedSignal};
+use countersign_core::history::{RegisteredDetection, RemainingBudget, VerifiedSignal};
 use countersign_core::identifier::{
     AgentId, ApproverId, DetectionRuleId, SourceId, SystemId, UpstreamId,
 };
@@ -202,6 +202,26 @@ pub async fn signals(
         .collect()
 }
 
+/// What each source last reported to be left of each service's error budget.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn error_budgets(conn: &mut Conn) -> Result<Vec<RemainingBudget>, StoreError> {
+    let rows =
+        sqlx::query("SELECT service, remaining, at FROM error_budget ORDER BY service, source")
+            .fetch_all(conn)
+            .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(RemainingBudget {
+                service: parse("a service", row.try_get("service")?)?,
+                remaining: parse("a share", row.try_get("remaining")?)?,
+                at: parse("an instant", row.try_get("at")?)?,
+            })
+        })
+        .collect()
+}
+
 impl Tx {
     /// Registers an agent.
     ///
@@ -314,6 +334,30 @@ impl Tx {
         .bind(to_json(systems)?)
         .bind(observed_at.timestamp_millis())
         .bind(observed_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+        .execute(&mut **self)
+        .await?;
+        Ok(())
+    }
+
+    /// Keeps what a source reports of an error budget, unless it reported something newer before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep_error_budget(
+        &mut self,
+        from: &KnownSource,
+        report: &countersign_wire::registry::ReportErrorBudget,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO error_budget (source, service, remaining, at_ms, at) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (source, service) DO UPDATE SET remaining = excluded.remaining,
+             at_ms = excluded.at_ms, at = excluded.at WHERE excluded.at_ms >= error_budget.at_ms",
+        )
+        .bind(from.source.as_str())
+        .bind(report.service.as_str())
+        .bind(report.remaining.to_string())
+        .bind(report.at.timestamp_millis())
+        .bind(report.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
         .execute(&mut **self)
         .await?;
         Ok(())

@@ -165,15 +165,20 @@ impl World {
         let world = Self::new().await;
         let digest = world.authorise().await;
         assert_eq!(world.operator.envelopes().await.unwrap()[0].digest, digest);
+        world.rehearse().await;
+        world
+    }
+
+    /// Rehearses the rollback of a patch.
+    pub async fn rehearse(&self) {
         let drill = StartDrill {
             action: serde_json::from_value(patch()).unwrap(),
             system: "drill-1".parse().unwrap(),
             checks: BTreeSet::from(["up".parse().unwrap()]),
             idempotency_key: None,
         };
-        let drill = world.operator.start_drill(&drill).await.unwrap();
-        world.wait_for(&drill.id, OperationState::RolledBack).await;
-        world
+        let drill = self.operator.start_drill(&drill).await.unwrap();
+        self.wait_for(&drill.id, OperationState::RolledBack).await;
     }
 
     pub async fn register_agent(&self, name: &str) -> Client {
@@ -200,9 +205,14 @@ impl World {
 
     /// The board authorises the envelope.
     pub async fn authorise(&self) -> Digest {
+        self.authorise_text(&self.envelope(1)).await
+    }
+
+    /// The board authorises this envelope.
+    pub async fn authorise_text(&self, envelope: &str) -> Digest {
         let imported = self
             .operator
-            .import_envelope(self.envelope(1).as_bytes())
+            .import_envelope(envelope.as_bytes())
             .await
             .unwrap();
         for (signed, name) in [(1, "ann"), (2, "ben")] {

@@ -17,7 +17,7 @@ use crate::proposal::ProposalAnswer;
 use crate::queue::{Queue, QueueItem};
 use crate::registry::{
     EnvelopeSummary, Imported, RecordOutcome, RegisterAgent, RegisterDetection, RegisterSource,
-    Secret, SendSignal, StartDrill,
+    ReportErrorBudget, Secret, SendSignal, StartDrill,
 };
 use crate::session::{BeginSession, Nonce, OpenSession, Session};
 
@@ -191,6 +191,17 @@ impl Client {
     /// [`ClientError`].
     pub async fn send_signal(&self, signal: &SendSignal) -> Result<(), ClientError> {
         self.post(&["v1", "signals"])?.json(signal).done().await
+    }
+
+    /// `POST /v1/error-budgets` (a source).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn report_error_budget(&self, report: &ReportErrorBudget) -> Result<(), ClientError> {
+        self.post(&["v1", "error-budgets"])?
+            .json(report)
+            .done()
+            .await
     }
 
     /// `POST /v1/envelopes` (operator): an envelope in YAML, as it stands in its file.
