@@ -37,6 +37,30 @@ impl Decimal {
         };
         widening(u128::from(numerator), power) <= widening(mantissa, u128::from(denominator))
     }
+
+    /// The decimal in whole parts per billion, rounded down; `i64::MAX` where there are more.
+    #[must_use]
+    pub fn parts_per_billion_floor(&self) -> i64 {
+        let (parts, _) = self.parts_per_billion();
+        i64::try_from(parts).unwrap_or(i64::MAX)
+    }
+
+    /// The decimal in whole parts per billion, rounded up; `i64::MAX` where there are more.
+    #[must_use]
+    pub fn parts_per_billion_ceil(&self) -> i64 {
+        let (parts, rest) = self.parts_per_billion();
+        i64::try_from(parts)
+            .unwrap_or(i64::MAX)
+            .saturating_add(i64::from(rest != 0))
+    }
+
+    /// Whole parts per billion and what is left of them.
+    fn parts_per_billion(&self) -> (i128, i128) {
+        // INVARIANT: a mantissa has 96 bits and 10^9 has 30, so their product fits; a scale is at most 28.
+        let parts = self.0.mantissa().saturating_mul(1_000_000_000);
+        let power = 10_i128.saturating_pow(self.0.scale());
+        (parts / power, parts % power)
+    }
 }
 
 /// `a × b` as (high, low) 128-bit halves.
@@ -111,6 +135,23 @@ mod tests {
         assert!(!limit.admits(0, 0));
         let third: Decimal = "0.3333333333333333333333333333".parse().unwrap();
         assert!(!third.admits(u64::MAX / 3 + 1, u64::MAX));
+    }
+
+    #[test]
+    fn parts_per_billion_are_rounded_to_the_side_asked_for() {
+        for (text, floor, ceil) in [
+            ("0", 0, 0),
+            ("0.05", 50_000_000, 50_000_000),
+            ("1", 1_000_000_000, 1_000_000_000),
+            ("0.000000001", 1, 1),
+            ("0.0000000011", 1, 2),
+            ("0.3333333333333333333333333333", 333_333_333, 333_333_334),
+            ("79228162514264337593543950335", i64::MAX, i64::MAX),
+        ] {
+            let decimal: Decimal = text.parse().unwrap();
+            assert_eq!(decimal.parts_per_billion_floor(), floor, "{text}");
+            assert_eq!(decimal.parts_per_billion_ceil(), ceil, "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The Remediation Authority Envelope (AG-706 4.1): what an agent may do without asking.
 
+pub mod cedar;
 pub mod diff;
 
 use std::collections::{BTreeMap, BTreeSet};
