@@ -7,12 +7,14 @@ mod assess;
 mod backtest;
 mod conformance;
 mod envelope;
+mod impact;
 mod lint;
 mod online;
 mod output;
 mod read;
 mod report;
 mod schema;
+mod topology;
 mod verify;
 
 use std::process::ExitCode;
@@ -33,8 +35,10 @@ enum Command {
     Backtest(backtest::Arguments),
     Conformance(conformance::Arguments),
     Envelope(envelope::Arguments),
+    Impact(impact::Arguments),
     Lint(lint::Arguments),
     Schema(schema::Arguments),
+    Topology(topology::Arguments),
     Verify(verify::Arguments),
     #[command(flatten)]
     Online(online::Command),
@@ -46,8 +50,10 @@ fn main() -> ExitCode {
         Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Envelope(arguments) => envelope::run(&arguments),
+        Command::Impact(arguments) => impact::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Topology(arguments) => topology::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Online(command) => online::run(&command),
     };

@@ -15,6 +15,14 @@ pub(crate) enum Failure {
         /// What the system says.
         cause: io::Error,
     },
+    /// A file could not be written.
+    #[error("`{path}` cannot be written: {cause}; name a new file in a folder that is there")]
+    Unwritable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        cause: io::Error,
+    },
     /// Documents are not valid; the rendered diagnostics say where and how to mend them.
     #[error("{0}")]
     Invalid(String),
@@ -35,7 +43,7 @@ impl Failure {
     /// The exit code that belongs to it.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
-            Self::Unreadable { .. } | Self::Invalid(_) => 2,
+            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Invalid(_) => 2,
             Self::Refused { .. } | Self::Output(_) => 1,
         }
     }

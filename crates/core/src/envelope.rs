@@ -476,6 +476,10 @@ pub struct Rollout {
     /// Time between waves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<Span>,
+    /// Time that the work on one system is expected to take, its health checks included. Told to
+    /// people (AG-706 4.12); it decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_system: Option<Span>,
     /// Systems worked on at once; absent means all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,

@@ -1,18 +1,22 @@
 //! Impact: what an action disrupts, and everything that hard-depends on that (AG-706 4.3, DESIGN §4).
 
+pub mod dry_run;
+mod first_hop;
 mod spread;
+mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
 use crate::assessment::{ImpactEntry, ImpactState};
 use crate::history::History;
-use crate::identifier::{CredentialId, ServiceId, SystemId};
+use crate::identifier::{ServiceId, SystemId};
 use crate::proposal::Action;
 use crate::scope::{Edge, Graph, Neighbourhood, Node, NodeIndex};
-use crate::topology::{DependencyKind, Strength, Tier};
-use spread::Effects;
+use crate::topology::{Strength, Tier};
+pub use first_hop::Passes;
+use spread::Spread;
 
 /// Why a node suffers at first hand, or the dependency by which the harm reached it.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,47 @@ pub struct Effect<'t> {
     pub hard_dependent: bool,
 }
 
+/// What suffers, each node once, in the order of [`NodeIndex`].
+#[derive(Debug, Clone, Default)]
+pub struct Effects<'t> {
+    list: Vec<(NodeIndex, Effect<'t>)>,
+}
+
+impl<'t> Effects<'t> {
+    /// How a node suffers, where it does.
+    #[must_use]
+    pub fn get(&self, index: NodeIndex) -> Option<&Effect<'t>> {
+        let place = self.list.binary_search_by_key(&index, |(node, _)| *node);
+        self.list.get(place.ok()?).map(|(_, effect)| effect)
+    }
+
+    /// How many nodes suffer.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether nothing suffers.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Every node that suffers, and how.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &(NodeIndex, Effect<'t>)> {
+        self.list.iter()
+    }
+}
+
+impl<'e, 't> IntoIterator for &'e Effects<'t> {
+    type Item = &'e (NodeIndex, Effect<'t>);
+    type IntoIter = std::slice::Iter<'e, (NodeIndex, Effect<'t>)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
 /// Everything an action reaches.
 #[derive(Debug, Clone)]
 pub struct Reach<'t> {
@@ -50,7 +95,7 @@ pub struct Reach<'t> {
     /// What is inside a targeted segment.
     pub inside: BTreeSet<NodeIndex>,
     /// What suffers.
-    effects: Effects<'t>,
+    effects: Spread<'t>,
     /// The effective scope: targets, inside, hard dependents.
     pub scope: BTreeSet<NodeIndex>,
     /// Services carried by a system in scope, or in scope themselves.
@@ -98,7 +143,7 @@ pub fn reach<'t>(
     let mut reach = Reach {
         inside: inside(graph, &nodes, &ranges),
         targets: nodes,
-        effects: Effects::new(graph),
+        effects: Spread::new(graph),
         scope: BTreeSet::new(),
         services: BTreeSet::new(),
         segments: ranges,
@@ -107,7 +152,7 @@ pub fn reach<'t>(
         unnamed_credential: BTreeSet::new(),
         rests_on_unknown_in_flight: false,
     };
-    first_hop(graph, action, circumstances, &mut reach);
+    first_hop::disrupt(graph, action, circumstances, &mut reach);
     reach.effects.propagate();
     finish(graph, action, &mut reach);
     reach
@@ -133,7 +178,7 @@ impl<'t> Reach<'t> {
     /// Records that `edge` is broken at its `from` end.
     fn break_edge(&mut self, edge: Edge<'t>, cause: Cause<'t>) {
         self.broken.push(edge);
-        match edge.dependency.strength {
+        match edge.strength() {
             Strength::Hard => self
                 .effects
                 .suffer(edge.from, ImpactState::Down, cause, true),
@@ -157,7 +202,7 @@ impl<'t> Reach<'t> {
 
     /// What suffers, and why. Where much does, the first who asks pays for the reasons.
     #[must_use]
-    pub fn effects(&self) -> &BTreeMap<NodeIndex, Effect<'t>> {
+    pub fn effects(&self) -> &Effects<'t> {
         self.effects.all()
     }
 
@@ -181,287 +226,23 @@ impl<'t> Reach<'t> {
     /// What goes down or is degraded, sorted by name.
     #[must_use]
     pub fn entries(&self, graph: &Graph) -> Vec<ImpactEntry> {
-        let mut entries: Vec<_> = self
-            .effects()
-            .iter()
-            .filter_map(|(index, effect)| {
-                let id = graph.node(*index)?.id().to_owned();
-                Some(ImpactEntry {
-                    id,
-                    state: effect.state,
-                    because: self.because(graph, *index),
-                })
+        let effects = self.effects();
+        let mut room = words::Room::default();
+        let mut entries = Vec::with_capacity(effects.len());
+        entries.extend(effects.iter().filter_map(|(index, effect)| {
+            Some(ImpactEntry {
+                id: graph.node(*index)?.id().to_owned(),
+                state: effect.state,
+                because: words::because(graph, effects, effect, &mut room),
             })
-            .collect();
+        }));
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         entries
-    }
-
-    /// The path by which harm reaches `index`, in words: nearest first, the cause last.
-    fn because(&self, graph: &Graph, index: NodeIndex) -> String {
-        let effects = self.effects();
-        let mut path = Vec::new();
-        let mut at = index;
-        // INVARIANT: causes form a forest rooted in first-hand causes; the bound only guards against a defect.
-        for _ in 0..=effects.len() {
-            let Some(effect) = effects.get(&at) else {
-                break;
-            };
-            match effect.cause {
-                Cause::NeedsDown(edge) => {
-                    path.push(format!(
-                        "needs {} ({})",
-                        name(graph, edge.to),
-                        edge.dependency.kind.as_str()
-                    ));
-                    at = edge.to;
-                }
-                Cause::WorkedOn => {
-                    path.push("is worked on itself".to_owned());
-                    break;
-                }
-                Cause::RunsFrom(system) => {
-                    path.push(format!("runs from {}", name(graph, system)));
-                    break;
-                }
-                Cause::NeedsTarget(edge) => {
-                    path.push(format!(
-                        "needs {} ({}), which is worked on",
-                        name(graph, edge.to),
-                        edge.dependency.kind.as_str()
-                    ));
-                    break;
-                }
-                Cause::CutOff(edge) => {
-                    path.push(format!(
-                        "is cut off from {} ({})",
-                        name(graph, edge.to),
-                        edge.dependency.kind.as_str()
-                    ));
-                    break;
-                }
-                Cause::LosesCredential(edge) => {
-                    let credential = edge
-                        .dependency
-                        .credential
-                        .as_ref()
-                        .map_or("a credential", CredentialId::as_str);
-                    path.push(format!(
-                        "uses {credential} of {}, which changes and is not delivered to it",
-                        name(graph, edge.to)
-                    ));
-                    break;
-                }
-            }
-        }
-        const SHOWN_MAX: usize = 6;
-        if path.len() > SHOWN_MAX {
-            let left_out = path.len() - SHOWN_MAX;
-            let last = path.split_off(path.len() - 1);
-            path.truncate(SHOWN_MAX - 1);
-            path.push(format!("and so on through {left_out} more"));
-            path.extend(last);
-        }
-        path.join(", which ")
     }
 }
 
 fn name(graph: &Graph, index: NodeIndex) -> &str {
     graph.node(index).map_or("?", |node| node.id())
-}
-
-fn first_hop<'t>(
-    graph: &'t Graph,
-    action: &Action,
-    circumstances: Circumstances<'_>,
-    reach: &mut Reach<'t>,
-) {
-    match action {
-        Action::Patch(_)
-        | Action::ConfigChange(_)
-        | Action::ServiceRestart(_)
-        | Action::ProcessKill(_) => {
-            work_on_targets(graph, circumstances, reach);
-        }
-        Action::FirewallRule(rule) => {
-            for edge in separated(graph, &rule.from.trunc(), &rule.to.trunc()) {
-                reach.break_edge(edge, Cause::CutOff(edge));
-            }
-        }
-        Action::NetworkIsolate => isolate_segments(graph, reach),
-        Action::HostIsolate => {
-            for target in graph.in_order(reach.targets.iter().copied()) {
-                for edge in graph.dependents(target).chain(graph.dependencies(target)) {
-                    reach.break_edge(edge, Cause::CutOff(edge));
-                }
-            }
-        }
-        Action::CredentialRotate(parameters) => {
-            change_credential(
-                graph,
-                reach,
-                &parameters.credential,
-                &parameters.updates_dependents,
-            );
-        }
-        Action::AccountDisable(parameters) => {
-            change_credential(graph, reach, &parameters.account, &BTreeSet::new())
-        }
-        Action::AclChange(parameters) => {
-            change_credential(graph, reach, &parameters.principal, &BTreeSet::new())
-        }
-        Action::FileQuarantine(_) => {
-            for target in graph.in_order(reach.targets.iter().copied()) {
-                let service = graph
-                    .node(target)
-                    .and_then(|node| node.system())
-                    .and_then(|s| s.service.as_ref());
-                if let Some(service) = service.and_then(|id| graph.find(id.as_str())) {
-                    reach
-                        .effects
-                        .suffer(service, ImpactState::Down, Cause::RunsFrom(target), true);
-                }
-            }
-        }
-    }
-}
-
-/// The targets are down while they are worked on; so are those that need them to run, for their
-/// data or for control, unless a redundancy group keeps enough members.
-fn work_on_targets<'t>(graph: &'t Graph, circumstances: Circumstances<'_>, reach: &mut Reach<'t>) {
-    for target in graph.in_order(reach.targets.iter().copied()) {
-        reach
-            .effects
-            .suffer(target, ImpactState::Down, Cause::WorkedOn, false);
-    }
-    let mut kept_groups = BTreeMap::new();
-    for target in graph.in_order(reach.targets.iter().copied()) {
-        let group = graph
-            .node(target)
-            .and_then(|n| n.system())
-            .and_then(|s| s.redundancy.as_ref())
-            .map(|r| &r.group);
-        let kept = group.is_some_and(|id| {
-            *kept_groups
-                .entry(id)
-                .or_insert_with(|| group_is_kept(graph, id, &reach.targets, circumstances))
-        });
-        for edge in graph.dependents(target) {
-            match edge.dependency.kind {
-                DependencyKind::Runtime | DependencyKind::Data | DependencyKind::Control => {
-                    if kept {
-                        reach.rests_on_unknown_in_flight |= circumstances
-                            .history
-                            .and_then(|h| h.in_flight.as_ref())
-                            .is_none();
-                    } else {
-                        reach.break_edge(edge, Cause::NeedsTarget(edge));
-                    }
-                }
-                DependencyKind::Credential => {}
-            }
-        }
-    }
-}
-
-/// Whether a group keeps `min_healthy` members: those down at once are the smaller of the targeted
-/// and the rollout's concurrency, plus those already in flight.
-fn group_is_kept(
-    graph: &Graph,
-    id: &crate::identifier::GroupId,
-    targets: &BTreeSet<NodeIndex>,
-    circumstances: Circumstances<'_>,
-) -> bool {
-    let Some(group) = graph.group(id) else {
-        return false;
-    };
-    let targeted = graph
-        .group_members(id)
-        .iter()
-        .filter(|member| targets.contains(member))
-        .count() as u64;
-    let at_once = circumstances
-        .concurrency
-        .map_or(targeted, |limit| targeted.min(u64::from(limit)));
-    let in_flight: BTreeSet<&SystemId> = circumstances
-        .history
-        .and_then(|history| history.in_flight.as_ref())
-        .into_iter()
-        .flatten()
-        .flat_map(|operation| &operation.systems)
-        .filter(|system| group.members.contains(system))
-        .collect();
-    let down = at_once.saturating_add(in_flight.len() as u64);
-    (group.members.len() as u64).saturating_sub(down) >= group.min_healthy
-}
-
-/// Each targeted segment is cut off from everything outside it; a target without a range is cut off alone.
-fn isolate_segments<'t>(graph: &'t Graph, reach: &mut Reach<'t>) {
-    for target in graph.in_order(reach.targets.iter().copied()) {
-        let mut within = own_range(graph, target)
-            .map(|range| graph.nodes_inside(&range))
-            .unwrap_or_default();
-        within.insert(target);
-        let mut cut: Vec<Edge<'t>> = within
-            .iter()
-            .flat_map(|index| graph.dependencies(*index).chain(graph.dependents(*index)))
-            .filter(|edge| within.contains(&edge.from) != within.contains(&edge.to))
-            .collect();
-        graph.edges_in_order(&mut cut);
-        for edge in cut {
-            reach.break_edge(edge, Cause::CutOff(edge));
-        }
-    }
-}
-
-/// The dependencies with one end in each range, found from the side with fewer addresses.
-fn separated<'t>(graph: &'t Graph, a: &IpNet, b: &IpNet) -> Vec<Edge<'t>> {
-    let (fewer, other) = if graph.addresses_inside(a) <= graph.addresses_inside(b) {
-        (a, b)
-    } else {
-        (b, a)
-    };
-    let mut edges: Vec<Edge<'t>> = Vec::new();
-    for index in graph.nodes_inside(fewer) {
-        edges.extend(
-            graph
-                .dependencies(index)
-                .filter(|edge| graph.is_inside(edge.to, other)),
-        );
-        edges.extend(
-            graph
-                .dependents(index)
-                .filter(|edge| graph.is_inside(edge.from, other)),
-        );
-    }
-    graph.edges_in_order(&mut edges);
-    edges
-}
-
-/// Everything that authenticates to a target with `credential` loses it, unless it is updated in the same step.
-fn change_credential<'t>(
-    graph: &'t Graph,
-    reach: &mut Reach<'t>,
-    credential: &CredentialId,
-    updated: &BTreeSet<SystemId>,
-) {
-    for target in graph.in_order(reach.targets.iter().copied()) {
-        let mut named = false;
-        for edge in graph.dependents(target) {
-            if edge.dependency.kind != DependencyKind::Credential
-                || edge.dependency.credential.as_ref() != Some(credential)
-            {
-                continue;
-            }
-            named = true;
-            if !updated.contains(name(graph, edge.from)) {
-                reach.break_edge(edge, Cause::LosesCredential(edge));
-            }
-        }
-        if !named {
-            reach.unnamed_credential.insert(target);
-        }
-    }
 }
 
 fn finish<'t>(graph: &'t Graph, action: &Action, reach: &mut Reach<'t>) {
@@ -481,9 +262,16 @@ fn finish<'t>(graph: &'t Graph, action: &Action, reach: &mut Reach<'t>) {
         .map(|index| graph.tier(*index))
         .max()
         .unwrap_or(Tier::NonCritical);
+    let mut last = None;
     for index in &reach.scope {
         match graph.node(*index) {
-            Some(Node::System(system)) => reach.services.extend(system.service.as_ref()),
+            Some(Node::System(system)) => {
+                // Systems that stand together often carry one service.
+                if system.service.as_ref() != last {
+                    last = system.service.as_ref();
+                    reach.services.extend(last);
+                }
+            }
             Some(Node::Service(service)) => {
                 reach.services.insert(&service.id);
             }
@@ -493,14 +281,6 @@ fn finish<'t>(graph: &'t Graph, action: &Action, reach: &mut Reach<'t>) {
     if !separates {
         return;
     }
-    let cut: BTreeSet<NodeIndex> = reach
-        .broken
-        .iter()
-        .flat_map(|edge| [edge.from, edge.to])
-        .collect();
-    reach.segments.extend(
-        cut.into_iter()
-            .flat_map(|index| graph.segments_around(index))
-            .filter_map(|segment| segment.cidr),
-    );
+    let cut = graph.node_set(reach.broken.iter().flat_map(|edge| [edge.from, edge.to]));
+    graph.add_ranges_around(&cut, &mut reach.segments);
 }

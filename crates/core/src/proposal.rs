@@ -227,7 +227,25 @@ impl Action {
 struct RawAction {
     r#type: ActionKind,
     #[serde(default)]
+    #[schemars(with = "Parameters")]
     parameters: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The parameters of each kind of action, for the schema.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "it has a schema and no values")]
+enum Parameters {
+    None(NoParameters),
+    Patch(PatchParameters),
+    ConfigChange(ConfigChangeParameters),
+    ServiceRestart(ServiceRestartParameters),
+    ProcessKill(ProcessKillParameters),
+    FirewallRule(FirewallRuleParameters),
+    CredentialRotate(CredentialRotateParameters),
+    AccountDisable(AccountDisableParameters),
+    AclChange(AclChangeParameters),
+    FileQuarantine(FileQuarantineParameters),
 }
 
 impl TryFrom<RawAction> for Action {
@@ -283,7 +301,8 @@ impl From<Action> for RawAction {
     }
 }
 
-#[derive(Deserialize)]
+/// `network-isolate` and `host-isolate` have none.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoParameters {}
 
@@ -335,8 +354,33 @@ pub struct FirewallRuleParameters {
     /// The other side, a CIDR range.
     #[schemars(with = "String")]
     pub to: ipnet::IpNet,
-    /// The traffic meant, `any` or such as `tcp/445`.
+    /// The traffic meant, `any` or such as `tcp/445`. What is not one exact port counts as any.
     pub service: String,
+    /// Which connections it cuts; absent means those opened from either side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<FirewallDirection>,
+}
+
+/// Which connections a firewall rule cuts, by the side that opens them; answers to those that it
+/// leaves alone pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirewallDirection {
+    /// Those opened from either side.
+    Both,
+    /// Those opened from the side `from` only.
+    OneWay,
+}
+
+impl FirewallRuleParameters {
+    /// Whether it cuts only what the side `from` opens.
+    #[must_use]
+    pub const fn is_one_way(&self) -> bool {
+        match self.direction {
+            Some(FirewallDirection::OneWay) => true,
+            Some(FirewallDirection::Both) | None => false,
+        }
+    }
 }
 
 /// What a firewall rule does to traffic; each of them separates.

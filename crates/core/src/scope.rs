@@ -4,17 +4,21 @@ mod adjacency;
 mod change;
 mod graph;
 mod names;
+mod observed;
 mod ranges;
 mod spread;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use change::{Change, ChangeError};
 pub use graph::{Edge, Graph, Group};
 use ipnet::IpNet;
+pub use observed::{Observed, Seen};
 use serde::Serialize;
+pub(crate) use spread::NodeRanks;
 pub use spread::NodeSet;
 
 use crate::canonical::{self, CanonicalError};
@@ -128,15 +132,16 @@ fn selects(selector: &Selector, system: &System) -> bool {
 }
 
 /// The part of a topology that an approval rests on: the scope's systems and services, the
-/// dependencies that touch them, their groups and the segments around them, without time stamps.
+/// dependencies that touch them, their groups and the segments around them, without sources and time
+/// stamps.
 /// A change anywhere else leaves its digest alone (DESIGN §4, digests).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Neighbourhood<'t> {
-    systems: Vec<&'t System>,
-    services: Vec<&'t Service>,
-    dependencies: Vec<&'t Dependency>,
+    systems: Vec<Cow<'t, System>>,
+    services: Vec<Cow<'t, Service>>,
+    dependencies: Vec<Cow<'t, Dependency>>,
     groups: BTreeMap<&'t GroupId, NeighbourhoodGroup<'t>>,
-    segments: Vec<&'t System>,
+    segments: Vec<Cow<'t, System>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -151,7 +156,7 @@ impl<'t> Neighbourhood<'t> {
     pub fn of(graph: &'t Graph, scope: &BTreeSet<NodeIndex>) -> Self {
         let mut systems = BTreeMap::new();
         let mut services = BTreeMap::new();
-        let mut dependencies = BTreeSet::new();
+        let mut dependencies: BTreeSet<&Dependency> = BTreeSet::new();
         let mut groups = BTreeMap::new();
         for index in scope {
             match graph.node(*index) {
@@ -177,17 +182,21 @@ impl<'t> Neighbourhood<'t> {
             dependencies.extend(graph.dependents(*index).map(|edge| edge.dependency));
             dependencies.extend(graph.dependencies(*index).map(|edge| edge.dependency));
         }
+        // Two sources may tell of one dependency.
+        let mut dependencies: Vec<_> = dependencies.into_iter().map(bare_dependency).collect();
+        dependencies.sort();
+        dependencies.dedup();
         let segments: BTreeMap<_, _> = systems
             .values()
             .flat_map(|system| graph.segments_around_system(system))
             .map(|segment| (&segment.id, segment))
             .collect();
         Self {
-            systems: systems.into_values().collect(),
-            services: services.into_values().collect(),
-            dependencies: dependencies.into_iter().collect(),
+            systems: systems.into_values().map(bare_system).collect(),
+            services: services.into_values().map(bare_service).collect(),
+            dependencies,
             groups,
-            segments: segments.into_values().collect(),
+            segments: segments.into_values().map(bare_system).collect(),
         }
     }
 
@@ -198,6 +207,39 @@ impl<'t> Neighbourhood<'t> {
     pub fn digest(&self) -> Result<Digest, CanonicalError> {
         canonical::digest(self)
     }
+}
+
+fn bare_system(system: &System) -> Cow<'_, System> {
+    if system.source.is_none() && system.observed_at.is_none() {
+        return Cow::Borrowed(system);
+    }
+    Cow::Owned(System {
+        source: None,
+        observed_at: None,
+        ..system.clone()
+    })
+}
+
+fn bare_service(service: &Service) -> Cow<'_, Service> {
+    if service.source.is_none() && service.observed_at.is_none() {
+        return Cow::Borrowed(service);
+    }
+    Cow::Owned(Service {
+        source: None,
+        observed_at: None,
+        ..service.clone()
+    })
+}
+
+fn bare_dependency(dependency: &Dependency) -> Cow<'_, Dependency> {
+    if dependency.source.is_none() && dependency.observed_at.is_none() {
+        return Cow::Borrowed(dependency);
+    }
+    Cow::Owned(Dependency {
+        source: None,
+        observed_at: None,
+        ..dependency.clone()
+    })
 }
 
 /// The digest of a set of systems: JCS of the sorted array of ids (DESIGN §4, digests).

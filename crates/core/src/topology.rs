@@ -1,5 +1,7 @@
 //! Systems, services and what depends on what (AG-706 4.3, 4.7).
 
+pub mod merge;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -25,6 +27,9 @@ pub const SAFETY_CRITICAL_CLASSES: [&str; 9] = [
     "medical-device",
     "clinical-system",
 ];
+
+/// The class of what has a CIDR range, and of nothing else.
+pub const SEGMENT_CLASS: &str = "network-segment";
 
 /// Criticality tier (AG-706 4.7), least critical first.
 #[derive(
@@ -91,6 +96,12 @@ pub struct Service {
     /// Its tier; absent counts as safety-critical.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
+    /// Which source says so; absent means the document's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// When it was seen to be so; absent means the document's own instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<DateTime<Utc>>,
 }
 
 impl Service {
@@ -138,6 +149,12 @@ pub struct System {
     /// The redundancy group it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redundancy: Option<Redundancy>,
+    /// Which source says so; absent means the document's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// When it was seen to be so; absent means the document's own instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<DateTime<Utc>>,
 }
 
 impl System {
@@ -205,6 +222,124 @@ pub struct Dependency {
     pub credential: Option<CredentialId>,
     /// Whether `from` fails without it.
     pub strength: Strength,
+    /// What of `to` it connects to: a port such as `tcp/5432`, or a name. Absent means that nobody
+    /// knows, so that whatever cuts traffic between the two cuts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Which source says so; absent means the document's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// When it was seen to be so; absent means the document's own instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<DateTime<Utc>>,
+}
+
+impl Dependency {
+    /// Whether it is the same dependency as `other`, whoever says so and whenever.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        let Self {
+            from,
+            to,
+            kind,
+            credential,
+            strength,
+            service,
+            source: _,
+            observed_at: _,
+        } = other;
+        (&self.from, &self.to, self.kind, &self.credential) == (from, to, *kind, credential)
+            && (self.strength, &self.service) == (*strength, service)
+    }
+
+    /// Whether traffic of `service` (as a firewall rule writes it) is surely not its own: both are
+    /// exact ports, and they differ. Names tell nothing: two names may mean one port.
+    #[must_use]
+    pub fn surely_not_of(&self, service: &str) -> bool {
+        let own = self.service.as_deref().and_then(exact_port);
+        matches!((own, exact_port(service)), (Some(own), Some(other)) if own != other)
+    }
+}
+
+/// `tcp/445` as protocol and port; `None` for everything else, such as names, ranges and `any`.
+fn exact_port(text: &str) -> Option<(&str, u16)> {
+    let (protocol, port) = text.split_once('/')?;
+    let exact = ["tcp", "udp", "sctp"].contains(&protocol)
+        && port.bytes().all(|b| b.is_ascii_digit())
+        && !port.starts_with('0');
+    Some((protocol, port.parse().ok().filter(|_| exact)?))
+}
+
+/// A level of the Purdue model, as the label `purdue` of a system writes it (AG-706, manufacturing and
+/// industrial control systems).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purdue {
+    /// 0: the physical process.
+    Process,
+    /// 1: sensors, actuators and what steers them.
+    BasicControl,
+    /// 2: supervision.
+    Supervision,
+    /// 3: operations of a site.
+    Operations,
+    /// 3.5: the zone between the plant and the enterprise.
+    Between,
+    /// 4: a site's business systems.
+    Business,
+    /// 5: the enterprise.
+    Enterprise,
+}
+
+impl Purdue {
+    /// Whether it is above the zone between.
+    #[must_use]
+    pub const fn is_enterprise(self) -> bool {
+        matches!(self, Self::Business | Self::Enterprise)
+    }
+
+    /// Whether it steers the process or is it.
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        matches!(self, Self::Process | Self::BasicControl | Self::Supervision)
+    }
+
+    /// The level as labels write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "0",
+            Self::BasicControl => "1",
+            Self::Supervision => "2",
+            Self::Operations => "3",
+            Self::Between => "3.5",
+            Self::Business => "4",
+            Self::Enterprise => "5",
+        }
+    }
+}
+
+impl std::str::FromStr for Purdue {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [
+            Self::Process,
+            Self::BasicControl,
+            Self::Supervision,
+            Self::Operations,
+            Self::Between,
+            Self::Business,
+            Self::Enterprise,
+        ]
+        .into_iter()
+        .find(|level| level.as_str() == text)
+        .ok_or(())
+    }
+}
+
+impl std::fmt::Display for Purdue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// How one thing depends on another.
@@ -246,4 +381,15 @@ pub enum Strength {
     Soft,
     /// Down without it.
     Hard,
+}
+
+impl Strength {
+    /// The strength as documents write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Soft => "soft",
+            Self::Hard => "hard",
+        }
+    }
 }

@@ -105,29 +105,34 @@ fn of_dependencies(old: &[Dependency], new: &[Dependency], reasons: &mut Vec<Str
             dependency.credential.as_ref().map(AsRef::as_ref),
         )
     }
-    let mut hardest: BTreeMap<Key<'_>, Strength> = BTreeMap::new();
+    // By what of `to` is used: one that does not say is cut by more than one that does.
+    let mut hardest: BTreeMap<Key<'_>, BTreeMap<Option<&str>, Strength>> = BTreeMap::new();
     for dependency in new {
         let strength = hardest
             .entry(key(dependency))
+            .or_default()
+            .entry(dependency.service.as_deref())
             .or_insert(dependency.strength);
         *strength = (*strength).max(dependency.strength);
     }
     for dependency in old {
-        match hardest.get(&key(dependency)) {
-            None => reasons.push(format!(
-                "the {} dependency of `{}` on `{}` is gone",
-                dependency.kind.as_str(),
-                dependency.from,
-                dependency.to
-            )),
-            Some(strength) if *strength < dependency.strength => reasons.push(format!(
-                "the {} dependency of `{}` on `{}` is soft now",
-                dependency.kind.as_str(),
-                dependency.from,
-                dependency.to
-            )),
-            Some(_) => {}
-        }
+        let known = hardest.get(&key(dependency));
+        let as_wide = known.and_then(|known| {
+            let services = [None, dependency.service.as_deref()];
+            services.iter().filter_map(|s| known.get(s)).max().copied()
+        });
+        let what = match (known, as_wide) {
+            (None, _) => "is gone",
+            (Some(_), None) => "is of another service now",
+            (Some(_), Some(strength)) if strength < dependency.strength => "is soft now",
+            (Some(_), Some(_)) => continue,
+        };
+        reasons.push(format!(
+            "the {} dependency of `{}` on `{}` {what}",
+            dependency.kind.as_str(),
+            dependency.from,
+            dependency.to
+        ));
     }
 }
 
@@ -229,6 +234,21 @@ mod tests {
             r#"{"from":"pay","to":"a","kind":"runtime","strength":"hard"}"#,
             "",
             "is gone",
+        );
+        check(
+            r#""strength":"hard""#,
+            r#""strength":"hard","service":"tcp/443""#,
+            "is of another service now",
+        );
+        check(
+            r#""strength":"hard""#,
+            r#""strength":"hard","source":"scanner","observed_at":"2026-11-21T00:00:00Z""#,
+            "",
+        );
+        check(
+            r#"{"from":"pay""#,
+            r#"{"from":"pay","to":"a","kind":"runtime","strength":"hard","service":"tcp/443"},{"from":"pay""#,
+            "",
         );
         check(
             r#""id":"seg""#,

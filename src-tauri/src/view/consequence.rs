@@ -209,7 +209,11 @@ pub fn sentences(
         Action::FirewallRule(p) => cut(
             graph,
             reach,
-            &format!("traffic between {} and {} stops", p.from, p.to),
+            &if p.is_one_way() {
+                format!("connections from {} to {} stop", p.from, p.to)
+            } else {
+                format!("traffic between {} and {} stops", p.from, p.to)
+            },
         ),
         Action::NetworkIsolate => cut(
             graph,

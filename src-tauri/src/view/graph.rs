@@ -163,8 +163,8 @@ fn links(graph: &Graph, reach: &Reach<'_>, roles: &BTreeMap<NodeIndex, Role>) ->
     broken.extend(
         reach
             .effects()
-            .values()
-            .filter_map(|effect| match effect.cause {
+            .iter()
+            .filter_map(|(_, effect)| match effect.cause {
                 Cause::NeedsTarget(edge)
                 | Cause::CutOff(edge)
                 | Cause::LosesCredential(edge)
@@ -200,7 +200,7 @@ fn links(graph: &Graph, reach: &Reach<'_>, roles: &BTreeMap<NodeIndex, Role>) ->
                 to: *index,
                 label: "carried by".to_owned(),
                 hard: false,
-                broken: matches!(reach.effects().get(&service).map(|e| e.cause), Some(Cause::RunsFrom(host)) if host == *index),
+                broken: matches!(reach.effects().get(service).map(|e| e.cause), Some(Cause::RunsFrom(host)) if host == *index),
             });
         }
     }

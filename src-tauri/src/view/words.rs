@@ -183,9 +183,14 @@ pub fn title(graph: &Graph, action: &Action, reach: &Reach<'_>) -> String {
         Action::ConfigChange(p) => format!("Change {} on {on}", quote::name(&p.path)),
         Action::ServiceRestart(p) => format!("Restart {} on {on}", quote::name(&p.service)),
         Action::ProcessKill(p) => format!("Kill {} on {on}", quote::name(&p.process)),
-        Action::FirewallRule(p) if p.service == "any" => format!("Block {} ⇄ {}", p.from, p.to),
         Action::FirewallRule(p) => {
-            format!("Block {} {} ⇄ {}", quote::name(&p.service), p.from, p.to)
+            let arrow = if p.is_one_way() { '→' } else { '⇄' };
+            if p.service == "any" {
+                format!("Block {} {arrow} {}", p.from, p.to)
+            } else {
+                let service = quote::name(&p.service);
+                format!("Block {service} {} {arrow} {}", p.from, p.to)
+            }
         }
         Action::NetworkIsolate => format!("Isolate {on} from the network"),
         Action::HostIsolate => format!("Isolate {on}"),

@@ -135,6 +135,8 @@ pub fn organisation(systems: usize, per_system: usize, seed: u64) -> Topology {
             .map(|n| Service {
                 id: ServiceId::new(format!("svc-{n:05}")).unwrap(),
                 title: None,
+                source: None,
+                observed_at: None,
                 tier: Some(if n % 3 == 0 {
                     Tier::ProductionCritical
                 } else {

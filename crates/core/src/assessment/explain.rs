@@ -64,7 +64,11 @@ fn action(action: &Action, on: &str) -> String {
             } else {
                 quoted(&p.service)
             };
-            format!("block {what} between {} and {} ({on})", p.from, p.to)
+            if p.is_one_way() {
+                format!("block {what} from {} to {} ({on})", p.from, p.to)
+            } else {
+                format!("block {what} between {} and {} ({on})", p.from, p.to)
+            }
         }
         Action::NetworkIsolate => format!("cut {on} off from every other network"),
         Action::HostIsolate => format!("cut {on} off from everything"),

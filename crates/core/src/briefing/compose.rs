@@ -109,7 +109,8 @@ pub fn compose<'t>(inputs: Inputs<'_, 't>) -> Result<Composed<'t>, CanonicalErro
 
 /// The rule's rollout. Where no rule grants the action: one system at a time, the first failure
 /// halts, and every HTTP health check of the envelope is asked.
-fn rollout(envelope: Option<&Envelope>, rule: Option<&Rule>) -> Rollout {
+#[must_use]
+pub fn rollout(envelope: Option<&Envelope>, rule: Option<&Rule>) -> Rollout {
     match rule {
         Some(rule) => rule.rollout.clone(),
         None => Rollout {

@@ -7,7 +7,7 @@ mod title;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-pub use compose::{Composed, Inputs, compose, recompute};
+pub use compose::{Composed, Inputs, compose, recompute, rollout};
 use serde::{Deserialize, Serialize};
 pub use standing::{Present, RunsBy, Standing, standing};
 pub use title::title;

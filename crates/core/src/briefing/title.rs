@@ -25,7 +25,8 @@ pub fn title(action: &Action, targets: &BTreeSet<SystemId>, graph: &Graph) -> St
         Action::ServiceRestart(p) => format!("restart {} on {on}", name(&p.service)),
         Action::ProcessKill(p) => format!("kill {} on {on}", name(&p.process)),
         Action::FirewallRule(p) => {
-            let ends = format!("block {} ⇄ {}", p.from, p.to);
+            let arrow = if p.is_one_way() { '→' } else { '⇄' };
+            let ends = format!("block {} {arrow} {}", p.from, p.to);
             if p.service == "any" {
                 ends
             } else {

@@ -372,6 +372,8 @@ impl Lab<'_> {
                 cidr: None,
                 labels: self.rule.targets.labels.clone(),
                 redundancy: None,
+                source: None,
+                observed_at: None,
                 site: self.rule.targets.sites.first().cloned(),
                 exposure: self.rule.targets.exposure.first().copied(),
             };
@@ -384,6 +386,8 @@ impl Lab<'_> {
                         id,
                         title: None,
                         tier: Some(self.tier),
+                        source: None,
+                        observed_at: None,
                     });
                 }
                 Dimension::Segments => {

@@ -77,10 +77,18 @@ pub(super) struct Inside {
 
 /// The organisation's topology as if it had just been observed at `now`.
 pub(super) fn observed(topology: &Topology, now: DateTime<Utc>) -> Topology {
-    Topology {
-        observed_at: now,
-        ..topology.clone()
+    let mut topology = topology.clone();
+    topology.observed_at = now;
+    for system in &mut topology.systems {
+        system.observed_at = None;
     }
+    for service in &mut topology.services {
+        service.observed_at = None;
+    }
+    for dependency in &mut topology.dependencies {
+        dependency.observed_at = None;
+    }
+    topology
 }
 
 /// An instant within the authority window that fulfils `wanted`: the check's own if it does.
@@ -429,6 +437,7 @@ pub(super) fn action(
                 from: range,
                 to: range,
                 service: "any".to_owned(),
+                direction: None,
             })
         }
         ActionKind::NetworkIsolate => Action::NetworkIsolate,

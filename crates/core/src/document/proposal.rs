@@ -134,6 +134,8 @@ fn check_parameters(action: &mut Action, root: &Node<'_>, found: &mut Found) {
         Action::FirewallRule(p) => {
             p.from = canonical_range(p.from, place("from"), found);
             p.to = canonical_range(p.to, place("to"), found);
+            // To say that it cuts both ways is to say nothing more.
+            p.direction = p.direction.filter(|_| p.is_one_way());
             &[("service", &p.service)]
         }
         Action::CredentialRotate(p) => {

@@ -10,11 +10,9 @@ use crate::document::text::{
 };
 use crate::document::tree::{Found, Node, Place};
 use crate::topology::{
-    Dependency, DependencyKind, SAFETY_CRITICAL_CLASSES, SCHEMA, Service, System, Tier, Topology,
+    Dependency, DependencyKind, SAFETY_CRITICAL_CLASSES, SCHEMA, SEGMENT_CLASS, Service, System,
+    Tier, Topology,
 };
-
-/// The class of what has a CIDR range.
-const SEGMENT_CLASS: &str = "network-segment";
 
 /// Whether an id of the one namespace is a service or a system.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,6 +44,7 @@ pub(crate) fn check(topology: &mut Topology, root: &Node<'_>, found: &mut Found)
         check_system(system, node, found);
     }
     for (service, node) in topology.services.iter().zip(services) {
+        check_source(service.source.as_deref(), node, found);
         if let Some(title) = &service.title {
             check_text(
                 title,
@@ -75,7 +74,7 @@ pub(crate) fn check(topology: &mut Topology, root: &Node<'_>, found: &mut Found)
     }
     check_repeated_dependencies(&topology.dependencies, dependencies, found);
     if !found.refuses() {
-        lint::topology(topology, systems, found);
+        lint::topology(topology, systems, dependencies, found);
     }
     topology.services.sort();
     topology.systems.sort_by(|a, b| a.id.cmp(&b.id));
@@ -87,7 +86,15 @@ fn members<'n, 't>(root: &'n Node<'t>, name: &str) -> &'n [Node<'t>] {
     root.get(name).map(Node::items).unwrap_or_default()
 }
 
+fn check_source(source: Option<&str>, node: &Node<'_>, found: &mut Found) {
+    if let Some(source) = source {
+        let place = node.place_of(&["source"]);
+        check_text(source, "source", TITLE_CHARS_MAX, place, found);
+    }
+}
+
 fn check_system(system: &mut System, node: &Node<'_>, found: &mut Found) {
+    check_source(system.source.as_deref(), node, found);
     if let Some(title) = &system.title {
         check_text(
             title,
@@ -192,6 +199,11 @@ fn check_dependency(
     names: &BTreeMap<&str, Named>,
     found: &mut Found,
 ) {
+    check_source(dependency.source.as_deref(), node, found);
+    if let Some(service) = &dependency.service {
+        let place = node.place_of(&["service"]);
+        check_text(service, "service", TITLE_CHARS_MAX, place, found);
+    }
     if !names.contains_key(dependency.from.as_str()) {
         dangling(
             &dependency.from,
@@ -250,7 +262,7 @@ fn check_repeated_dependencies(dependencies: &[Dependency], nodes: &[Node<'_>], 
     order.sort_by(|(a, m), (b, n)| a.cmp(b).then(m.place.cmp(&n.place)));
     for pair in order.windows(2) {
         if let [(first, at), (second, node)] = pair
-            && first == second
+            && first.same(second)
         {
             found.warning(
                 node.place,

@@ -192,6 +192,7 @@ impl Graph {
         let own = systems
             .get(place)
             .is_some_and(|known| known.id == system.id);
+        self.has_stamps |= system.observed_at.is_some();
         let known = self.find(&id);
         if let Some(Node::Service(_)) = known.and_then(|index| self.node(index)) {
             return Err(ChangeError::NameTaken(id));
@@ -210,6 +211,7 @@ impl Graph {
             .get(place)
             .is_some_and(|known| known.id == service.id);
         let place = systems.len() + place;
+        self.has_stamps |= service.observed_at.is_some();
         let known = self.find(&id);
         if let Some(Node::System(_)) = known.and_then(|index| self.node(index)) {
             return Err(ChangeError::NameTaken(id));
@@ -301,6 +303,7 @@ impl Graph {
         self.dependencies.insert(from, of, link(to));
         self.dependents.insert(to, on, link(from));
         self.has_soft |= !is_hard;
+        self.has_stamps |= dependency.observed_at.is_some();
         self.changes.dependencies.push(Arc::new(dependency));
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::adjacency::{Adjacency, Link};
 use super::change::Changes;
 use super::names::Names;
 use super::ranges::Network;
-use super::{Node, NodeIndex, system_is_inside};
+use super::{Node, NodeIndex, NodeSet, system_is_inside};
 use crate::identifier::{ClassId, GroupId, ServiceId, SystemId};
 use crate::topology::{Dependency, Strength, System, Tier, Topology};
 
@@ -23,7 +23,20 @@ pub struct Edge<'t> {
     pub to: NodeIndex,
     /// The dependency itself.
     pub dependency: &'t Dependency,
+    pub(super) is_hard: bool,
     pub(super) position: u32,
+}
+
+impl Edge<'_> {
+    /// How strong it is; known without a look at the dependency itself.
+    #[must_use]
+    pub const fn strength(&self) -> Strength {
+        if self.is_hard {
+            Strength::Hard
+        } else {
+            Strength::Soft
+        }
+    }
 }
 
 /// A redundancy group.
@@ -45,6 +58,8 @@ pub struct Graph {
     /// Dependencies by the node they start at (`from`).
     pub(super) dependencies: Adjacency,
     pub(super) has_soft: bool,
+    /// Whether a part says itself when it was seen.
+    pub(super) has_stamps: bool,
     pub(super) changes: Changes,
     /// The topology with its changes, once somebody asks.
     pub(super) whole: OnceLock<Arc<Topology>>,
@@ -191,6 +206,12 @@ impl Graph {
             .dependencies
             .iter()
             .any(|d| d.strength == Strength::Soft);
+        let has_stamps = topology.systems.iter().any(|s| s.observed_at.is_some())
+            || topology.services.iter().any(|s| s.observed_at.is_some())
+            || topology
+                .dependencies
+                .iter()
+                .any(|d| d.observed_at.is_some());
         let mut classes: BTreeMap<ClassId, Vec<u32>> = BTreeMap::new();
         let mut labels: BTreeMap<String, BTreeMap<String, Vec<u32>>> = BTreeMap::new();
         let mut groups: BTreeMap<GroupId, Vec<u32>> = BTreeMap::new();
@@ -213,11 +234,12 @@ impl Graph {
                 list(&mut carriers, service, node);
             }
         }
-        let network = Network::new((0..).zip(&topology.systems));
+        let network = Network::new(&topology.systems);
         Self {
             dependents,
             dependencies,
             has_soft,
+            has_stamps,
             changes: Changes::new(topology.observed_at),
             whole: OnceLock::new(),
             base: Arc::new(Base {
@@ -306,6 +328,7 @@ impl Graph {
             from,
             to,
             dependency: self.dependency(link.position)?,
+            is_hard: link.is_hard,
             position: link.position,
         })
     }
@@ -486,10 +509,15 @@ impl Graph {
     #[must_use]
     pub fn nodes_inside(&self, range: &IpNet) -> BTreeSet<NodeIndex> {
         let mut nodes: BTreeSet<NodeIndex> = self.systems_inside(range).into_iter().collect();
-        let services: BTreeSet<&ServiceId> = nodes
-            .iter()
-            .filter_map(|index| self.node(*index)?.system()?.service.as_ref())
-            .collect();
+        // Systems that stand together often carry one service.
+        let mut services: Vec<&ServiceId> = Vec::new();
+        for index in &nodes {
+            let system = self.node(*index).and_then(|node| node.system());
+            let service = system.and_then(|system| system.service.as_ref());
+            if service != services.last().copied() {
+                services.extend(service);
+            }
+        }
         nodes.extend(services.into_iter().filter_map(|id| self.find(id.as_str())));
         nodes
     }
@@ -512,6 +540,31 @@ impl Graph {
                 .collect(),
             Some(Node::Unknown(_)) | None => Vec::new(),
         }
+    }
+
+    /// Adds the ranges of the segments that hold one of these nodes: what [`Self::segments_around`]
+    /// tells of each, in less time.
+    pub(crate) fn add_ranges_around(&self, nodes: &NodeSet, ranges: &mut BTreeSet<IpNet>) {
+        if !self.changes.is_empty() {
+            let segments = nodes.iter().flat_map(|index| self.segments_around(index));
+            ranges.extend(segments.filter_map(|segment| segment.cidr));
+            return;
+        }
+        let systems = self.base.topology.systems.len();
+        let network = &self.base.network;
+        let mut homes = Vec::new();
+        for index in nodes.iter() {
+            if (index.0 as usize) < systems {
+                network.add_homes(index.0, &mut homes);
+            } else if let Some(Node::Service(service)) = self.node(index) {
+                for carrier in self.base.carriers.get(&service.id).into_iter().flatten() {
+                    network.add_homes(*carrier, &mut homes);
+                }
+            }
+        }
+        homes.sort_unstable();
+        homes.dedup();
+        network.add_ranges(&homes, ranges);
     }
 
     pub(super) fn segments_around_system(&self, system: &System) -> Vec<&System> {

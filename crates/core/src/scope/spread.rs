@@ -15,7 +15,7 @@ pub struct NodeSet {
 
 impl NodeSet {
     /// An empty set for nodes `0..nodes`.
-    fn empty(nodes: usize) -> Self {
+    pub(super) fn empty(nodes: usize) -> Self {
         Self {
             words: vec![0; nodes.div_ceil(64)],
         }
@@ -74,7 +74,44 @@ impl NodeSet {
     }
 }
 
+/// Up to three marks for each node of one graph, two bits each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NodeRanks {
+    words: Vec<u64>,
+}
+
+impl NodeRanks {
+    /// Raises the rank of a node to `rank` (1 to 3); the rank before (0 at first), `None` where it was
+    /// that high already.
+    pub(crate) fn raise(&mut self, node: NodeIndex, rank: u8) -> Option<u8> {
+        let word = self.words.get_mut(node.0 as usize / 32)?;
+        let shift = node.0 % 32 * 2;
+        let before = u8::try_from(*word >> shift & 3).unwrap_or(3);
+        if before >= rank {
+            return None;
+        }
+        *word = *word & !(3 << shift) | u64::from(rank & 3) << shift;
+        Some(before)
+    }
+}
+
 impl Graph {
+    /// No node has a rank yet.
+    pub(crate) fn unranked(&self) -> NodeRanks {
+        NodeRanks {
+            words: vec![0; self.len().div_ceil(32)],
+        }
+    }
+
+    /// These nodes as a set.
+    pub(crate) fn node_set(&self, nodes: impl IntoIterator<Item = NodeIndex>) -> NodeSet {
+        let mut set = NodeSet::empty(self.len());
+        for node in nodes {
+            set.insert(node.0);
+        }
+        set
+    }
+
     /// `starts` and everything that needs one of them by hard dependencies, transitively and without
     /// depth limit. Linear in nodes and dependencies; cycles are met once.
     #[must_use]

@@ -13,8 +13,61 @@ fn needs(why: &'static str, from: &str, kind: &str, strength: &str) -> Case {
     of(why).depends(from, "web-01", kind, strength)
 }
 
+/// The topology is two days old, and these of its parts are of an hour ago.
+fn seen_since(why: &'static str, parts: &[&str]) -> Case {
+    parts.iter().fold(
+        of(why).set("topology/observed_at", json!("2026-11-22T01:30:00Z")),
+        |case, part| {
+            case.set(
+                &format!("{part}/observed_at"),
+                json!("2026-11-24T01:20:00Z"),
+            )
+        },
+    )
+}
+
+const TARGETS: [&str; 3] = [
+    "topology/systems/0",
+    "topology/systems/1",
+    "topology/systems/2",
+];
+
 pub(crate) fn cases() -> Vec<Case> {
     vec![
+        seen_since("parts of the neighbourhood that were seen since", &TARGETS),
+        seen_since("one part that was not", &TARGETS[..2])
+            .blocks("4.3?")
+            .says("4.3", "the topology is 2 days old; the limit is 1d"),
+        of("one part that is older than the rest")
+            .set("topology/systems/1/observed_at", json!("2026-11-22T01:30:00Z"))
+            .blocks("4.3?")
+            .says("4.3", "what is known of web-02 is 2 days old; the limit is 1d"),
+        of("an old part elsewhere").set("topology/systems/9/observed_at", json!("2026-11-01T00:00:00Z")),
+        of("a part from the future")
+            .set("topology/systems/1/observed_at", json!("2026-11-24T02:20:01Z"))
+            .blocks("4.3?")
+            .says("4.3", "what is known of web-02 is from the future"),
+        of("a part from the future elsewhere")
+            .set("topology/systems/9/observed_at", json!("2026-11-24T02:20:01Z")),
+        seen_since("an old dependency of a target", &TARGETS)
+            .set(
+                "topology/dependencies/-",
+                json!({"from": "ws-1", "to": "web-01", "kind": "credential", "credential": "c", "strength": "soft",
+                       "observed_at": "2026-11-20T00:00:00Z"}),
+            )
+            .blocks("4.3?")
+            .says("4.3", "what is known of ws-1 needing web-01 is 4 days old"),
+        seen_since("an old segment around a target", &TARGETS)
+            .set(
+                "topology/systems/-",
+                json!({"id": "seg-w", "class": "network-segment", "tier": "non-critical", "cidr": "10.31.0.0/24",
+                       "observed_at": "2026-11-20T00:00:00Z"}),
+            )
+            .blocks("4.3?"),
+        seen_since("an old member of a target's group", &TARGETS)
+            .set("topology/systems/0/redundancy", json!({"group": "g", "min_healthy": 0}))
+            .set("topology/systems/9/redundancy", json!({"group": "g", "min_healthy": 0}))
+            .blocks("4.3?"),
         needs("a hard dependent to run", "ws-1", "runtime", "hard")
             .blocks("4.3")
             .scope(4, 0, 0),

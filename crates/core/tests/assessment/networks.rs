@@ -64,6 +64,22 @@ fn apart(case: Case) -> Case {
     case.set("topology/dependencies", json!([]))
 }
 
+/// A drop of what `from` opens, aimed at both segments.
+fn one_way(why: &'static str, from: &str, to: &str) -> Case {
+    block(why, from, to, &["seg-a", "seg-b"])
+        .set("proposal/action/parameters/direction", json!("one-way"))
+}
+
+/// A drop of `rule` where `app-1` needs `dependency` of `db-1`.
+fn of_service(why: &'static str, rule: &str, dependency: &str) -> Case {
+    apart(block(why, A, B, &["seg-a", "seg-b"]))
+        .set("proposal/action/parameters/service", json!(rule))
+        .set(
+            "topology/dependencies/-",
+            json!({"from": "app-1", "to": "db-1", "kind": "runtime", "strength": "hard", "service": dependency}),
+        )
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let other_kind =
         |verdict: &str| json!({"verdict": verdict, "from": A, "to": B, "service": "tcp/5432"});
@@ -97,6 +113,58 @@ pub(crate) fn cases() -> Vec<Case> {
         )
         .blocks("4.3")
         .scope(5, 1, 2),
+        one_way(
+            "connections that the database's side opens are not those of its users",
+            A,
+            B,
+        )
+        .scope(5, 1, 2)
+        .impact(&[], &[]),
+        one_way("connections that the users' side opens are", B, A)
+            .blocks("4.3")
+            .impact(&["app-1"], &["app-2"]),
+        apart(one_way("data may be sent by who has them", A, B))
+            .depends("app-1", "db-1", "data", "hard")
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
+        apart(one_way("or fetched from a port of its own", A, B))
+            .set(
+                "topology/dependencies/-",
+                json!({"from": "app-1", "to": "db-1", "kind": "data", "strength": "hard", "service": "tcp/5432"}),
+            )
+            .impact(&[], &[]),
+        apart(one_way("control may begin on either side", A, B))
+            .set(
+                "topology/dependencies/-",
+                json!({"from": "app-1", "to": "db-1", "kind": "control", "strength": "hard", "service": "tcp/502"}),
+            )
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
+        of_service("a rule for another port leaves it alone", "tcp/445", "tcp/5432")
+            .impact(&[], &[]),
+        of_service("a rule for its port cuts it", "tcp/5432", "tcp/5432")
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
+        of_service("a rule for the other protocol leaves it alone", "udp/5432", "tcp/5432")
+            .impact(&[], &[]),
+        of_service("a rule for any traffic cuts every port", "any", "tcp/5432")
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
+        of_service("a name may mean its port", "postgresql", "tcp/5432")
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
+        of_service("its name may mean the rule's port", "tcp/445", "smb")
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
+        of_service("two names may mean one port", "microsoft-ds", "smb")
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
+        of_service("a range of ports is no exact port", "tcp/1-9999", "tcp/5432")
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
+        of_service("nor is one with a leading zero", "tcp/0445", "tcp/5432")
+            .blocks("4.3")
+            .impact(&["app-1"], &[]),
         apart(block(
             "what nobody needs may be cut",
             A,

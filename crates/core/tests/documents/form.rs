@@ -191,8 +191,16 @@ fn of_proposals() {
                 "\"agent\": \"soc-agent\"",
                 "\"agent\": \"\\u0073oc-agent\", \"supersedes\": null",
             ),
+            (
+                "\"service\": \"any\"",
+                "\"service\": \"any\", \"direction\": \"both\"",
+            ),
         ],
         &[
+            (
+                "\"service\": \"any\"",
+                "\"service\": \"any\", \"direction\": \"one-way\"",
+            ),
             ("\"drop\"", "\"deny\""),
             ("\"seg-plant\"]", "\"seg-plants\"]"),
         ],

@@ -119,7 +119,50 @@ fn of_a_topology() {
                 "  - { from: plc-1, to: scada-1, kind: control, strength: hard }\n  - ‸{ from: plc-1, ",
                 "duplicate-dependency",
             ),
+            (
+                "tier: non-critical, addresses: [10.31.0.17], labels: { env: prod }",
+                "tier: ‸non-critical, addresses: [10.31.0.17], labels: { env: prod, regulated: pci }",
+                "regulated-below",
+            ),
+            (
+                "labels: { purdue: \"2\" }",
+                "labels: { purdue: ‸\"two\" }",
+                "purdue-unknown",
+            ),
+            (
+                "addresses: [10.31.0.18], labels: { env: prod } }\n\ndependencies:\n",
+                "addresses: [10.31.0.18], labels: { env: prod, purdue: \"4\" } }\n\ndependencies:\n  - { from: web-018, to: ‸plc-1, kind: data, strength: soft }\n",
+                "purdue-skipped",
+            ),
+            (
+                "addresses: [10.31.0.18], labels: { env: prod } }\n\ndependencies:\n",
+                "addresses: [10.31.0.18], labels: { env: prod, purdue: \"5\" } }\n\ndependencies:\n  - { from: scada-1, to: ‸web-018, kind: data, strength: soft }\n",
+                "purdue-skipped",
+            ),
         ],
+    );
+    for level in ["3", "3.5", "2"] {
+        let text = TOPOLOGY
+            .replace(
+                "addresses: [10.31.0.18], labels: { env: prod }",
+                &format!("addresses: [10.31.0.18], labels: {{ env: prod, purdue: \"{level}\" }}"),
+            )
+            .replace(
+                "dependencies:\n",
+                "dependencies:\n  - { from: web-018, to: plc-1, kind: data, strength: soft }\n",
+            );
+        let warnings = listed(&document::topology(text).unwrap().warnings, Level::Warning);
+        assert!(!warnings.contains("purdue"), "{level}: {warnings}");
+    }
+    let lonely = TOPOLOGY.replace("min_healthy: 300", "min_healthy: 2");
+    let warnings = listed(
+        &document::topology(lonely).unwrap().warnings,
+        Level::Warning,
+    );
+    assert!(
+        warnings
+            .contains("group `pay-ldn` has 1 member and needs 2, so that it never saves anything"),
+        "{warnings}"
     );
     let quiet = TOPOLOGY
         .replace("min_healthy: 300", "min_healthy: 1")

@@ -9,6 +9,8 @@
 mod documents;
 mod envelopes;
 mod facts;
+mod impacts;
+mod merges;
 mod topologies;
 mod total;
 mod worlds;

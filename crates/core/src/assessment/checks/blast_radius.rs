@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::super::case::{Case, Found, count};
 use crate::decimal::Decimal;
 use crate::envelope::BlastRadius;
-use crate::identifier::{ClassId, ServiceId};
+use crate::identifier::{ClassId, ServiceId, SystemId};
 use crate::topology::Tier;
 
 /// A counted value and its limit.
@@ -29,10 +29,19 @@ impl Measure {
 /// What counts towards the limits: this scope, and what is in flight or finished within the period
 /// on systems of the scope's tier or higher.
 struct Counted<'a> {
-    systems: BTreeSet<&'a str>,
+    /// Systems in scope.
+    in_scope: u64,
+    /// Systems outside the scope.
+    besides: BTreeSet<&'a SystemId>,
     services: BTreeSet<&'a ServiceId>,
     segments: BTreeSet<IpNet>,
     complete: bool,
+}
+
+impl Counted<'_> {
+    fn systems(&self) -> u64 {
+        self.in_scope.saturating_add(self.besides.len() as u64)
+    }
 }
 
 fn limits<'a>(case: &Case<'a, '_>) -> Option<&'a BlastRadius> {
@@ -45,11 +54,8 @@ fn limits<'a>(case: &Case<'a, '_>) -> Option<&'a BlastRadius> {
 
 fn counted<'a, 't: 'a>(case: &Case<'a, 't>, radius: &BlastRadius) -> Counted<'a> {
     let mut counted = Counted {
-        systems: case
-            .reach
-            .systems(case.graph)
-            .map(|system| system.id.as_str())
-            .collect(),
+        in_scope: case.reach.systems(case.graph).count() as u64,
+        besides: BTreeSet::new(),
         services: case
             .reach
             .services
@@ -72,13 +78,17 @@ fn counted<'a, 't: 'a>(case: &Case<'a, 't>, radius: &BlastRadius) -> Counted<'a>
         .filter(|operation| case.now - operation.finished_at <= radius.per.duration())
         .flat_map(|operation| &operation.systems);
     for id in running.chain(finished) {
-        let system = case.graph.system(id.as_str());
+        let index = case.graph.find(id.as_str());
+        let node = index.and_then(|index| case.graph.node(index));
+        let system = node.and_then(|node| node.system());
         // A system that the topology lacks counts as safety-critical, so it always counts here.
         let tier = system.map_or(Tier::SafetyCritical, |system| system.effective_tier());
         if tier < case.reach.tier {
             continue;
         }
-        counted.systems.insert(id.as_str());
+        if system.is_none() || !index.is_some_and(|index| case.reach.scope.contains(&index)) {
+            counted.besides.insert(id);
+        }
         if let Some(system) = system {
             counted.services.extend(system.service.as_ref());
             counted.segments.extend(system.cidr);
@@ -89,20 +99,20 @@ fn counted<'a, 't: 'a>(case: &Case<'a, 't>, radius: &BlastRadius) -> Counted<'a>
 
 /// The counted values with their limits; empty where no limits are set.
 pub(super) fn measures(case: &Case<'_, '_>) -> Vec<Measure> {
-    let Some(radius) = limits(case) else {
-        return Vec::new();
-    };
-    let counted = counted(case, radius);
+    limits(case).map_or_else(Vec::new, |radius| measured(&counted(case, radius), radius))
+}
+
+fn measured(counted: &Counted<'_>, radius: &BlastRadius) -> Vec<Measure> {
     [
-        ("systems", counted.systems.len(), radius.systems),
-        ("services", counted.services.len(), radius.services),
-        ("segments", counted.segments.len(), radius.segments),
+        ("systems", counted.systems(), radius.systems),
+        ("services", counted.services.len() as u64, radius.services),
+        ("segments", counted.segments.len() as u64, radius.segments),
     ]
     .into_iter()
     .filter_map(|(what, value, limit)| {
         Some(Measure {
             what,
-            value: value as u64,
+            value,
             limit: limit?,
         })
     })
@@ -117,8 +127,7 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         );
     };
     let counted = counted(case, radius);
-    let measures = measures(case);
-    let mut over: Vec<(String, String, String)> = measures
+    let mut over: Vec<(String, String, String)> = measured(&counted, radius)
         .iter()
         .filter(|measure| measure.value > measure.limit)
         .map(|measure| {
@@ -151,16 +160,16 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
     }
     if !counted.complete {
         return Found::unknown("nobody can say what else is in flight or ran within the period")
-            .measured(count(counted.systems.len() as u64, "system"));
+            .measured(count(counted.systems(), "system"));
     }
     let found = Found::pass(format!(
         "{} within {}, and every other limit holds",
-        count(counted.systems.len() as u64, "system"),
+        count(counted.systems(), "system"),
         radius.per
     ));
     match radius.systems {
-        Some(limit) => found.against(count(counted.systems.len() as u64, "system"), limit),
-        None => found.measured(count(counted.systems.len() as u64, "system")),
+        Some(limit) => found.against(count(counted.systems(), "system"), limit),
+        None => found.measured(count(counted.systems(), "system")),
     }
 }
 
@@ -170,19 +179,15 @@ fn classes_over(
     counted: &Counted<'_>,
     limit: Decimal,
 ) -> Vec<(String, String, String)> {
-    let in_scope: BTreeSet<&ClassId> = case
-        .reach
-        .systems(case.graph)
-        .map(|system| &system.class)
-        .collect();
     let mut by_class: BTreeMap<&ClassId, u64> = BTreeMap::new();
-    for system in counted
-        .systems
-        .iter()
-        .filter_map(|id| case.graph.system(id))
-    {
-        if in_scope.contains(&system.class) {
-            *by_class.entry(&system.class).or_default() += 1;
+    for system in case.reach.systems(case.graph) {
+        *by_class.entry(&system.class).or_default() += 1;
+    }
+    for id in &counted.besides {
+        if let Some(system) = case.graph.system(id.as_str())
+            && let Some(number) = by_class.get_mut(&system.class)
+        {
+            *number += 1;
         }
     }
     by_class

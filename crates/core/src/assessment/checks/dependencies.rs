@@ -61,7 +61,18 @@ fn not_evaluable(case: &Case<'_, '_>) -> Option<Found> {
             .measured(utc(observed_at)),
         );
     }
-    let old = case.now - observed_at;
+    let seen = case.graph.observed(&case.reach.scope);
+    if seen.newest.at > case.now {
+        let at = utc(seen.newest.at);
+        let part = seen.newest.part.unwrap_or_default();
+        return Some(
+            Found::unknown(format!(
+                "what is known of {part} is from the future ({at}); check the clocks"
+            ))
+            .measured(at),
+        );
+    }
+    let old = case.now - seen.oldest.at;
     if let Some(limit) = case
         .rule
         .and_then(|rule| rule.conditions.topology_age.as_ref())
@@ -69,7 +80,11 @@ fn not_evaluable(case: &Case<'_, '_>) -> Option<Found> {
     {
         return Some(
             Found::unknown(format!(
-                "the topology is {} old; the limit is {}",
+                "{} is {} old; the limit is {}",
+                seen.oldest.part.map_or_else(
+                    || "the topology".to_owned(),
+                    |part| format!("what is known of {part}")
+                ),
                 age(old),
                 limit.max
             ))

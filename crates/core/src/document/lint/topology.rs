@@ -5,15 +5,91 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::document::tree::{Found, Node};
-use crate::topology::{System, Tier, Topology};
+use crate::document::tree::{Found, Node, shortened};
+use crate::topology::{Purdue, System, Tier, Topology};
 
 /// Warns of what is legal and probably not meant. O(n log n) in the systems.
-pub(crate) fn topology(topology: &Topology, systems: &[Node<'_>], found: &mut Found) {
+pub(crate) fn topology(
+    topology: &Topology,
+    systems: &[Node<'_>],
+    dependencies: &[Node<'_>],
+    found: &mut Found,
+) {
     segments(topology, systems, found);
     carriers(topology, systems, found);
     groups(topology, systems, found);
+    regulated(topology, systems, found);
+    levels(topology, systems, dependencies, found);
 }
+
+/// A regulated system whose loss counts as bearable.
+fn regulated(topology: &Topology, nodes: &[Node<'_>], found: &mut Found) {
+    for (system, node) in topology.systems.iter().zip(nodes) {
+        let Some(regime) = system.labels.get(REGULATED) else {
+            continue;
+        };
+        match system.effective_tier() {
+            Tier::NonCritical => found.warning(
+                node.place_of(&["tier"]),
+                "regulated-below",
+                format!(
+                    "`{}` is regulated ({}) and labelled `non-critical`",
+                    system.id,
+                    shortened(regime)
+                ),
+                "label it `production-critical` or above, or remove the label",
+            ),
+            Tier::ProductionCritical | Tier::SafetyCritical => {}
+        }
+    }
+}
+
+/// Purdue levels that are none, and dependencies that join the enterprise (4, 5) with control (0 to
+/// 2) past the levels between (AG-706, manufacturing and industrial control systems).
+fn levels(topology: &Topology, nodes: &[Node<'_>], dependencies: &[Node<'_>], found: &mut Found) {
+    let mut known: BTreeMap<&str, Purdue> = BTreeMap::new();
+    for (system, node) in topology.systems.iter().zip(nodes) {
+        let Some(label) = system.labels.get(PURDUE) else {
+            continue;
+        };
+        match label.parse::<Purdue>() {
+            Ok(level) => {
+                known.insert(system.id.as_str(), level);
+            }
+            Err(_) => found.warning(
+                node.place_of(&["labels", PURDUE]),
+                "purdue-unknown",
+                format!("`{}` is no Purdue level", shortened(label)),
+                "write one of \"0\", \"1\", \"2\", \"3\", \"3.5\", \"4\", \"5\"",
+            ),
+        }
+    }
+    for (dependency, node) in topology.dependencies.iter().zip(dependencies) {
+        let (Some(from), Some(to)) = (
+            known.get(dependency.from.as_str()),
+            known.get(dependency.to.as_str()),
+        ) else {
+            continue;
+        };
+        if from.is_enterprise() && to.is_control() || from.is_control() && to.is_enterprise() {
+            found.warning(
+                node.place_of(&["to"]),
+                "purdue-skipped",
+                format!(
+                    "`{}` (level {from}) needs `{}` (level {to}) without a level 3 or 3.5 between",
+                    dependency.from, dependency.to
+                ),
+                "let it go through a system of level 3 or 3.5, or correct the labels",
+            );
+        }
+    }
+}
+
+/// The label that names the regime which a system is under.
+const REGULATED: &str = "regulated";
+
+/// The label that names the level of a system in the Purdue model.
+const PURDUE: &str = "purdue";
 
 /// The addresses of one tier, sorted, with whose they are.
 type Addresses<'d> = Vec<(IpAddr, &'d System)>;
@@ -118,10 +194,19 @@ fn groups(topology: &Topology, nodes: &[Node<'_>], found: &mut Found) {
                 group.node.place_of(&["redundancy", "min_healthy"]),
                 "group-never-healthy",
                 format!(
-                    "group `{name}` has {} members and needs {} of them, so that it never saves anything",
-                    group.members, group.min_healthy
+                    "group `{name}` has {} {} and needs {}, so that it never saves anything",
+                    group.members,
+                    if group.members == 1 {
+                        "member"
+                    } else {
+                        "members"
+                    },
+                    group.min_healthy
                 ),
-                format!("write at most {}, or add the missing members", group.members),
+                format!(
+                    "write at most {}, or add the missing members",
+                    group.members
+                ),
             );
         }
     }

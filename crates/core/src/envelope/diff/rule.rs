@@ -381,6 +381,7 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
         canary,
         waves,
         soak,
+        per_system,
         concurrency,
         health,
         breaker,
@@ -424,6 +425,12 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
         Some(&rest(*soak)),
         Loosens::Shrinking,
         |now, was| format!("{name} now waits {now} s between waves, was {was} s"),
+    );
+    changes.neutral_optional(
+        &format!("{at}/per_system"),
+        before.per_system.as_ref(),
+        per_system.as_ref(),
+        &format!("the time that {name} expects for one system"),
     );
     if before.concurrency != *concurrency {
         let words = |limit: Option<u32>| {

@@ -345,6 +345,7 @@ fn rollouts() -> impl Strategy<Value = Rollout> {
     )
         .prop_map(
             |(canary, waves, soaks, concurrency, checked, limits)| Rollout {
+                per_system: None,
                 canary,
                 waves: wave_sizes(&waves),
                 soak: if soaks { soak("1m") } else { None },
