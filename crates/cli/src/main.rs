@@ -16,6 +16,7 @@ mod report;
 mod schema;
 mod topology;
 mod verify;
+mod verify_permit;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,7 @@ enum Command {
     Schema(schema::Arguments),
     Topology(topology::Arguments),
     Verify(verify::Arguments),
+    VerifyPermit(verify_permit::Arguments),
     #[command(flatten)]
     Online(online::Command),
 }
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Topology(arguments) => topology::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::VerifyPermit(arguments) => verify_permit::run(&arguments),
         Command::Online(command) => online::run(&command),
     };
     match done {

@@ -5,7 +5,7 @@
 //!
 //! The modules read in the order of the one path: documents ([`envelope`], [`topology`],
 //! [`proposal`], [`history`]) → [`scope`] and [`impact`] → [`assessment`] → [`briefing`] →
-//! [`statement`] and [`quorum`] → [`operation`] → [`log`] and [`evidence`].
+//! [`statement`] and [`quorum`] → [`operation`] → [`permit`] → [`log`] and [`evidence`].
 
 pub mod assessment;
 pub mod backtest;
@@ -24,6 +24,7 @@ pub mod identifier;
 pub mod impact;
 pub mod log;
 pub mod operation;
+pub mod permit;
 pub mod proposal;
 pub mod quorum;
 pub mod quote;

@@ -101,6 +101,9 @@ pub enum BackendError {
     /// The ceremonies cannot be held.
     #[error(transparent)]
     Ceremony(#[from] crate::ceremony::CeremonyError),
+    /// An executor cannot be made.
+    #[error(transparent)]
+    Executor(#[from] crate::executor::MeansError),
     /// Health cannot be asked for.
     #[error(transparent)]
     Prober(#[from] ProberError),
@@ -125,7 +128,7 @@ impl Backend {
         let sealed = crate::store::genesis::sealed(&mut *parts.store.read().await?).await?;
         let backend = Self {
             ceremonies: Ceremonies::new(&deployment)?,
-            executors: Executors::new(&parts.config),
+            executors: Executors::new(&parts.config)?,
             prober: Prober::new(parts.config.health.as_ref())?,
             store: parts.store,
             clock: parts.clock,

@@ -1,5 +1,7 @@
 //! The configuration file: executors and how health is asked.
 
+mod executor;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -7,9 +9,12 @@ use countersign_core::briefing::HonestyGrade;
 use countersign_core::canonical;
 use countersign_core::identifier::Digest;
 use countersign_core::proposal::ActionKind;
-use countersign_core::span::Span;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use executor::{
+    AnsibleConfig, ExecutorConfig, MeansConfig, PlaybooksConfig, ResourceLimits, WebhookConfig,
+};
 
 /// What the configuration file says. Everything in it is optional; what no executor carries out can
 /// be assessed and decided, and is held when it should run.
@@ -22,28 +27,6 @@ pub struct Config {
     /// How the health of systems is asked.
     #[serde(default)]
     pub health: Option<HealthConfig>,
-}
-
-/// A program that carries actions out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExecutorConfig {
-    /// Its name.
-    pub name: String,
-    /// The actions it carries out; each action has one executor.
-    pub actions: BTreeSet<ActionKind>,
-    /// Program and arguments.
-    pub command: Vec<String>,
-    /// How long one call may take.
-    pub timeout: Span,
-    /// How far its plan can be believed.
-    pub honesty: HonestyGrade,
-    /// Whether it cannot undo what it does.
-    #[serde(default)]
-    pub irreversible: bool,
-    /// Variables of its environment, which is otherwise only PATH, HOME and LANG.
-    #[serde(default)]
-    pub environment: BTreeMap<String, String>,
 }
 
 /// Where health checks are sent. A kind of check whose place is missing here has no data.
@@ -99,9 +82,14 @@ pub enum ConfigError {
         /// Another.
         other: String,
     },
-    /// An executor has no program.
-    #[error("the executor `{0}` has no command; name a program")]
-    NoCommand(String),
+    /// An executor is incomplete, or contradicts itself.
+    #[error("the executor `{executor}` {reason}")]
+    Executor {
+        /// Which.
+        executor: String,
+        /// What is wrong and how to mend it.
+        reason: String,
+    },
     /// An executor has no action.
     #[error("the executor `{0}` has no action; name one")]
     NoAction(String),
@@ -152,9 +140,10 @@ impl Config {
             if !names.insert(&executor.name) {
                 return Err(ConfigError::SameName(executor.name.clone()));
             }
-            if executor.command.first().is_none_or(String::is_empty) {
-                return Err(ConfigError::NoCommand(executor.name.clone()));
-            }
+            executor.check().map_err(|reason| ConfigError::Executor {
+                executor: executor.name.clone(),
+                reason,
+            })?;
             if executor.actions.is_empty() {
                 return Err(ConfigError::NoAction(executor.name.clone()));
             }
@@ -293,7 +282,7 @@ mod tests {
         );
         check(
             &format!(r#"{{"executors":[{}]}}"#, one.replace(r#"["true"]"#, "[]")),
-            "no command",
+            "has no means",
         );
         check(
             r#"{"health":{"base":"ftp://x/{system}"}}"#,

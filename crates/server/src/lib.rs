@@ -3,7 +3,7 @@
 //!
 //! The modules read along the one path: who asks ([`auth`], [`sign_in`]) → what is proposed
 //! ([`facts`], [`authorised`], [`propose`]) → what is decided ([`decide`]) → what is carried out ([`operate`],
-//! [`gate`], [`runner`], [`executor`], [`health`]). Everything is kept in the [`store`] and answered by
+//! [`gate`], [`runner`], [`permit`], [`executor`], [`health`]). Everything is kept in the [`store`] and answered by
 //! the [`routes`].
 
 pub mod auth;
@@ -23,6 +23,7 @@ pub mod health;
 pub mod limits;
 pub mod loosening;
 pub mod operate;
+pub mod permit;
 pub mod problem;
 pub mod propose;
 pub mod refusals;

@@ -21,6 +21,7 @@ use crate::executor::{Answer, Call, ExecutorError, Verb};
 use crate::gate;
 use crate::health::Subject;
 use crate::operate::{self, OperateError};
+use crate::permit;
 use crate::store::operations::{self, Stored};
 use crate::store::payloads::{self, PayloadKind};
 use crate::store::{StoreError, items};
@@ -305,17 +306,23 @@ async fn call(
         Authority::Autonomous(_) | Authority::Drill(_) => BTreeSet::new(),
     };
     evidence.extend(decision);
-    Ok(executor
-        .call(&Call {
-            verb,
-            operation: stored.id.clone(),
-            sequence,
-            attempt,
-            system,
-            action: stored.action.clone(),
-            evidence,
-        })
-        .await)
+    let mut call = Call {
+        verb,
+        operation: stored.id.clone(),
+        sequence,
+        attempt,
+        system,
+        action: stored.action.clone(),
+        evidence,
+        permit: None,
+    };
+    if executor.is_guarded() {
+        let mut conn = backend.store.read().await?;
+        call.permit = permit::assemble(backend, &mut conn, stored, &machine, &call, decision)
+            .await?
+            .map(Box::new);
+    }
+    Ok(executor.call(&call).await)
 }
 
 /// The envelope whose checks were signed; for a drill the one in force.

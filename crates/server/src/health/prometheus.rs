@@ -209,4 +209,101 @@ mod tests {
         );
         assert_eq!(fill("a`b"), None);
     }
+
+    /// A real Prometheus that scrapes one target; killed with it.
+    #[cfg(unix)]
+    struct Monitor {
+        process: std::process::Child,
+        address: String,
+        _folder: tempfile::TempDir,
+    }
+
+    #[cfg(unix)]
+    impl Drop for Monitor {
+        fn drop(&mut self) {
+            drop(self.process.kill());
+            drop(self.process.wait());
+        }
+    }
+
+    #[cfg(unix)]
+    impl Monitor {
+        async fn start() -> Self {
+            let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let scraped = target.local_addr().unwrap();
+            let metrics = async || {
+                "error_ratio{system=\"web-1\"} 0.01\nerror_ratio{system=\"web-2\"} 0.5\n"
+            };
+            let router = axum::Router::new().route("/metrics", axum::routing::get(metrics));
+            tokio::spawn(async move { axum::serve(target, router).await });
+            let folder = tempfile::tempdir().unwrap();
+            let config = folder.path().join("prometheus.yml");
+            let text = format!(
+                "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\nscrape_configs:\n  \
+                 - {{ job_name: target, static_configs: [{{ targets: ['{scraped}'] }}] }}\n"
+            );
+            std::fs::write(&config, text).unwrap();
+            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = free.local_addr().unwrap().to_string();
+            drop(free);
+            let process = std::process::Command::new("prometheus")
+                .arg(format!("--config.file={}", config.display()))
+                .arg(format!("--storage.tsdb.path={}", folder.path().display()))
+                .arg(format!("--web.listen-address={address}"))
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .expect("prometheus is missing; `cargo xtask setup` installs it");
+            Self {
+                process,
+                address: format!("http://{address}"),
+                _folder: folder,
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_real_prometheus_passes_fails_and_has_no_data() {
+        let monitor = Monitor::start().await;
+        let prober = Prober::new(Some(&crate::config::HealthConfig {
+            prometheus: Some(monitor.address.clone()),
+            ..crate::config::HealthConfig::default()
+        }))
+        .unwrap();
+        let ask = async |system: &str, query: &str| {
+            let system = system.parse().unwrap();
+            let subject = Subject {
+                system: &system,
+                addresses: &BTreeSet::new(),
+            };
+            match prober
+                .prometheus(query, "0.02".parse().unwrap(), subject)
+                .await
+            {
+                CheckResult::Pass { measured } => format!("pass {measured}"),
+                CheckResult::Fail { measured } => format!("fail {measured}"),
+                CheckResult::NoData { reason } => format!("no data {reason}"),
+            }
+        };
+        let query = r#"max(error_ratio{system="$system"})"#;
+        let began = std::time::Instant::now();
+        // It comes up, and has scraped nothing at first: no data, never a pass.
+        loop {
+            let found = ask("web-1", query).await;
+            if found == "pass 0.01" {
+                break;
+            }
+            assert!(found.starts_with("no data"), "{found}");
+            assert!(began.elapsed().as_secs() < 60, "{found}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(ask("web-2", query).await, "fail 0.5; the limit is 0.02");
+        assert_eq!(ask("web-3", query).await, "no data the query has no sample");
+        let hostile = ask(r#"x"} or vector(0) #"#.replace(' ', "_").as_str(), query).await;
+        assert_eq!(hostile, "no data the query has no sample");
+        let refused = ask("web-1", "max(").await;
+        assert!(refused.starts_with("no data Prometheus refused the query"), "{refused}");
+        drop(monitor);
+        assert_eq!(ask("web-1", query).await, "no data no connection to Prometheus");
+    }
 }

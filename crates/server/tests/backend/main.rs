@@ -9,6 +9,7 @@
 
 mod conditions;
 mod drills;
+mod guarded;
 mod input;
 mod interface;
 mod path;

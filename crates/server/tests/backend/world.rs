@@ -435,6 +435,10 @@ fn config(systems: &Path, health: &str) -> Config {
             timeout: "20s".parse().unwrap(),
             honesty: HonestyGrade::Declared,
             irreversible: false,
+            guarded: false,
+            ansible: None,
+            webhook: None,
+            limits: None,
             environment: BTreeMap::from([("DIR".to_owned(), systems.display().to_string())]),
         }],
         health: Some(HealthConfig {
