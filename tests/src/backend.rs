@@ -57,10 +57,18 @@ impl Backend {
     /// # Errors
     /// Where it does not come up within half a minute; its log is in `data/countersignd.log`.
     pub async fn start(data: &Path, systems: &str) -> anyhow::Result<Self> {
+        Self::configured(data, &configuration(&programs()?, systems)?).await
+    }
+
+    /// Starts `countersignd serve` on `data` with this configuration.
+    ///
+    /// # Errors
+    /// As [`Backend::start`].
+    pub async fn configured(data: &Path, configuration: &Value) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data)?;
         let programs = programs()?;
         let config = data.join("config.json");
-        std::fs::write(&config, configuration(&programs, systems)?.to_string())?;
+        std::fs::write(&config, configuration.to_string())?;
         let log = std::fs::File::create(data.join("countersignd.log"))?;
         let operator_token = format!("operator-{:032x}", rand::random::<u128>());
         let mut child = Command::new(program(&programs, "countersignd")?)

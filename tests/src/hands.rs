@@ -85,6 +85,30 @@ impl Terminal {
             .await
     }
 
+    /// Reads an item and approves it for one of its targets only.
+    ///
+    /// # Errors
+    /// Where the item is not as the story says, or the decision is refused.
+    pub async fn approve_only(
+        &self,
+        person: &str,
+        item: &Item<'_>,
+        target: &str,
+        why: &str,
+    ) -> anyhow::Result<()> {
+        let seen = self.read(person, item).await?;
+        let what = [
+            "approve",
+            item.id.as_str(),
+            "--acknowledge",
+            &seen,
+            "--narrow-to",
+            target,
+        ];
+        self.decide(person, &what, why).await?;
+        Ok(())
+    }
+
     /// Reads an item, finds in it what the story needs, and gives the clauses that block it, for
     /// `--acknowledge`.
     async fn read(&self, person: &str, item: &Item<'_>) -> anyhow::Result<String> {

@@ -7,6 +7,7 @@ pub mod backend;
 pub mod demonstration;
 pub mod executor;
 pub mod hands;
+pub mod lab;
 pub mod organisation;
 pub mod people;
 pub mod session;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use countersign_tests::demonstration::{self, Audience};
+use countersign_tests::lab;
 
 #[derive(Parser)]
 #[command(about = "Demonstrates Countersign on a sample organisation")]
@@ -30,6 +31,22 @@ enum Command {
         #[arg(long)]
         systems: String,
     },
+    /// Run one of AG-706's scenarios against real parts.
+    #[command(subcommand)]
+    Lab(Lab),
+    /// Play a part in a laboratory; it starts these itself.
+    #[command(subcommand, hide = true)]
+    LabPart(lab::Part),
+}
+
+#[derive(Subcommand)]
+enum Lab {
+    /// Scenario A: a package that breaks hosts, by Ansible.
+    A,
+    /// Scenario B: a password that 14 servers use, in PostgreSQL.
+    B,
+    /// Scenario C: two networks around 12 controllers, on nftables.
+    C,
 }
 
 #[tokio::main]
@@ -37,6 +54,10 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Some(Command::Executor { systems }) => countersign_tests::executor::run(&systems).await,
+        Some(Command::Lab(Lab::A)) => lab::told(lab::a::run).await,
+        Some(Command::Lab(Lab::B)) => lab::told(lab::b::run).await,
+        Some(Command::Lab(Lab::C)) => lab::told(lab::c::run).await,
+        Some(Command::LabPart(part)) => part.play().await,
         None => {
             let audience = if arguments.headless {
                 Audience::Driver

@@ -66,7 +66,9 @@ impl Northwind {
         let operator = client.with_bearer(&backend.operator_token)?;
 
         let genesis = enrol(folder, &terminal, &backend, &keys).await?;
-        let envelope = import(folder, &terminal, &backend).await?;
+        let now = Utc::now();
+        let documents = (organisation::envelope(now), organisation::topology(now));
+        let envelope = import(folder, &terminal, &backend, &documents).await?;
         let agent_secret = register(&client, &operator, &keys).await?;
         let kept = Kept {
             genesis,
@@ -147,7 +149,7 @@ struct Kept {
     agent_secret: String,
 }
 
-async fn enrol(
+pub(crate) async fn enrol(
     folder: &Path,
     terminal: &Terminal,
     backend: &Backend,
@@ -180,11 +182,16 @@ async fn enrol(
     text(&printed, "genesis")
 }
 
-async fn import(folder: &Path, terminal: &Terminal, backend: &Backend) -> anyhow::Result<String> {
-    let now = Utc::now();
+/// Imports envelope and topology; gives the digest of the envelope.
+pub(crate) async fn import(
+    folder: &Path,
+    terminal: &Terminal,
+    backend: &Backend,
+    documents: &(String, String),
+) -> anyhow::Result<String> {
     let (envelope, topology) = (folder.join("envelope.yaml"), folder.join("topology.yaml"));
-    std::fs::write(&envelope, organisation::envelope(now))?;
-    std::fs::write(&topology, organisation::topology(now))?;
+    std::fs::write(&envelope, &documents.0)?;
+    std::fs::write(&topology, &documents.1)?;
     let token = ["--operator-token", &backend.operator_token, "--json"];
     terminal
         .run(&[&["import", "topology", path(&topology)?][..], &token].concat())
@@ -196,7 +203,11 @@ async fn import(folder: &Path, terminal: &Terminal, backend: &Backend) -> anyhow
 }
 
 /// Registers agent, sources and detection rules; gives the agent's secret.
-async fn register(client: &Client, operator: &Client, keys: &KeyRing) -> anyhow::Result<String> {
+pub(crate) async fn register(
+    client: &Client,
+    operator: &Client,
+    keys: &KeyRing,
+) -> anyhow::Result<String> {
     let agent_id = AgentId::new(AGENT)?;
     let secret = operator
         .register_agent(&RegisterAgent {

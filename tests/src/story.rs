@@ -10,6 +10,7 @@ use chrono::Utc;
 use countersign_core::assessment::Verdict;
 use countersign_core::identifier::{OperationId, ProposalId};
 use countersign_core::topology::Tier;
+use countersign_wire::client::Client;
 use countersign_wire::operation::{AuthorityKind, Operation, OperationState, SystemPhase};
 use countersign_wire::proposal::{ItemState, ProposalAnswer};
 use countersign_wire::registry::{EnvelopeState, StartDrill};
@@ -483,7 +484,7 @@ async fn verify_with_openssh(
 }
 
 /// What a person finds when reading an item.
-const fn item<'s>(
+pub(crate) const fn item<'s>(
     id: &'s ProposalId,
     name: &'s str,
     answer: &ProposalAnswer,
@@ -498,7 +499,7 @@ const fn item<'s>(
 }
 
 /// The id of an item that waits on a scope of this tier.
-fn waits(answer: &ProposalAnswer, tier: Tier) -> anyhow::Result<ProposalId> {
+pub(crate) fn waits(answer: &ProposalAnswer, tier: Tier) -> anyhow::Result<ProposalId> {
     ensure!(
         answer.state == ItemState::Waiting,
         "it is {:?}: {}",
@@ -524,8 +525,20 @@ async fn wait_for_operation(
     wanted: OperationState,
 ) -> anyhow::Result<Operation> {
     let reader = sign_in(&world.client, &world.keys, SOC_LEAD).await?;
+    wait_until(&reader, id, wanted).await
+}
+
+/// Waits until an operation stands as `wanted`.
+///
+/// # Errors
+/// Where it stands otherwise for good, or does not get there within three minutes.
+pub(crate) async fn wait_until(
+    reader: &Client,
+    id: &OperationId,
+    wanted: OperationState,
+) -> anyhow::Result<Operation> {
     let mut last = None;
-    for _ in 0..600 {
+    for _ in 0..1_800 {
         let operation = reader.operation(id).await?;
         if operation.summary.state == wanted {
             return Ok(operation);
@@ -551,7 +564,7 @@ async fn wait_for_operation(
         last = Some((state, trip));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    bail!("operation {id} is {last:?} after a minute, not {wanted:?}")
+    bail!("operation {id} is {last:?} after three minutes, not {wanted:?}")
 }
 
 /// The whole story but for its evidence.

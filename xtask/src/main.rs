@@ -33,6 +33,7 @@ const USAGE: &str = "\
 cargo xtask demo [--headless] [--data DIR] [--yes]   build everything, run the story, open the console
 cargo xtask test [--only STEP]... [--yes]            every check and test, or the steps named
 cargo xtask build [--yes]                            build every program
+cargo xtask lab a|b|c [--yes]                        one of AG-706's scenarios against real parts, ungoverned and governed
 cargo xtask bench core [NAME]...                     the core's figures, a line of JSON each; all, or those whose names begin so
 cargo xtask generate [--check]                       make the generated files anew, or only compare
 cargo xtask setup [--yes]                            install what building, demonstrating and testing need
@@ -67,6 +68,9 @@ fn dispatch(arguments: &[String]) -> Outcome {
     }
     if subcommand == "bench" {
         return bench(&workspace, rest);
+    }
+    if subcommand == "lab" {
+        return lab(&workspace, rest);
     }
     let allowed: &[&str] = match subcommand {
         "demo" => &["--headless", "--data", "--yes"],
@@ -150,6 +154,19 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
         ])
         .arg("--")
         .args(names))
+}
+
+fn lab(workspace: &Workspace, arguments: &[String]) -> Outcome {
+    let (which, rest) = match arguments.split_first() {
+        Some((which, rest)) if ["a", "b", "c"].contains(&which.as_str()) => (which, rest),
+        Some(_) | None => return Err(Failure::new("which laboratory? `cargo xtask lab a|b|c`")),
+    };
+    let options = Options::read(rest, &["--yes"])?;
+    setup::ensure(Purpose::Test, options.consent)?;
+    build::everything(workspace)?;
+    run(workspace
+        .command(workspace.binary("countersign-demonstration"))
+        .args(["lab", which]))
 }
 
 struct Options {

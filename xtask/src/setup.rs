@@ -47,25 +47,36 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Headless, "fonts-dejavu-core"),
     (Purpose::Test, "pcscd"),
     (Purpose::Test, "vsmartcard-vpcd"),
+    // laboratories and executors run against the real parts
+    (Purpose::Test, "ansible-core"),
+    (Purpose::Test, "nftables"),
+    (Purpose::Test, "iproute2"),
+    (Purpose::Test, "postgresql"),
+    (Purpose::Test, "procps"),
+    (Purpose::Test, "prometheus"),
+    (Purpose::Test, "python3"),
 ];
 
 const FEDORA: &str = "\
     sudo dnf install gcc pkgconf-pkg-config webkit2gtk4.1-devel pcsc-lite-devel systemd-devel clang-devel openssh-clients
   and, to run without a display or to test:
-    sudo dnf install xorg-x11-server-Xvfb dbus-daemon gnome-keyring dejavu-sans-fonts pcsc-lite
+    sudo dnf install xorg-x11-server-Xvfb dbus-daemon gnome-keyring dejavu-sans-fonts pcsc-lite \
+      ansible-core nftables iproute postgresql-server dpkg golang-github-prometheus
   (the program WebKitWebDriver must be in PATH; vsmartcard's vpcd is built from its source)";
 
 const ARCH: &str = "\
     sudo pacman -S --needed base-devel webkit2gtk-4.1 pcsclite systemd-libs clang openssh
   and, to run without a display or to test:
-    sudo pacman -S --needed xorg-server-xvfb dbus gnome-keyring ttf-dejavu
+    sudo pacman -S --needed xorg-server-xvfb dbus gnome-keyring ttf-dejavu \
+      ansible-core nftables iproute2 postgresql dpkg prometheus
   (WebKitWebDriver comes with webkit2gtk-4.1; vsmartcard's vpcd is in the AUR)";
 
 const OTHER_LINUX: &str = "\
     a C compiler and pkg-config, WebKitGTK 4.1, PC/SC lite, libudev and libclang with their development
     files, and OpenSSH's client
   and, to run without a display or to test:
-    WebKitWebDriver, Xvfb, dbus-run-session, gnome-keyring, the DejaVu fonts, pcscd and vsmartcard's vpcd";
+    WebKitWebDriver, Xvfb, dbus-run-session, gnome-keyring, the DejaVu fonts, pcscd, vsmartcard's vpcd,
+    ansible-core, nftables, iproute2, PostgreSQL, dpkg and Prometheus";
 
 const MACOS: &str = "\
     xcode-select --install
