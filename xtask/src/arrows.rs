@@ -59,6 +59,11 @@ const ARROWS: &[Arrow] = &[
         never: &["countersign-server", "tauri"],
         because: "the command line is a client",
     },
+    Arrow {
+        package: "countersign-executors",
+        never: &["tokio", "reqwest", "hyper", "sqlx", "countersign-wire"],
+        because: "an executor runs one call on the machine that it changes, and speaks to nobody",
+    },
 ];
 
 /// Fails where a package reaches what it must not.

@@ -44,10 +44,7 @@ pub struct ExecutorConfig {
     pub limits: Option<ResourceLimits>,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes fields by reference"
-)]
+// By reference, as serde passes fields.
 const fn is_false(value: &bool) -> bool {
     !*value
 }
