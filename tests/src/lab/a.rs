@@ -17,7 +17,7 @@ use tokio::process::Child;
 
 use super::site::{Ground, Site};
 use super::tls_host::LIBRARY;
-use super::{Figures, Tell, output, parts, run as run_program, until};
+use super::{Figures, Tell, member, output, parts, run as run_program, until, with};
 use crate::hands::Hands as _;
 use crate::organisation;
 use crate::people::{ON_CALL, SOC_LEAD};
@@ -258,9 +258,9 @@ fn topology() -> String {
 }
 
 fn proposal() -> Value {
-    let mut proposal = organisation::scenario_a(Utc::now());
-    proposal["action"]["parameters"] = json!({ "package": PACKAGE, "to_version": AFTER });
-    proposal
+    let parameters = json!({ "package": PACKAGE, "to_version": AFTER });
+    let action = json!({ "type": "patch", "parameters": parameters });
+    with(organisation::scenario_a(Utc::now()), [("action", action)])
 }
 
 /// Runs it.
@@ -317,7 +317,7 @@ async fn ungoverned(hosts: &Hosts) -> anyhow::Result<usize> {
     play(
         hosts,
         "apply.yml",
-        &json!({ "action": proposal()["action"] }),
+        &json!({ "action": member(&proposal(), "action") }),
     )
     .await?;
     Ok(HOSTS - hosts.serving())
@@ -325,7 +325,8 @@ async fn ungoverned(hosts: &Hosts) -> anyhow::Result<usize> {
 
 /// And back, so that the governed run begins where the other did.
 async fn back(hosts: &Hosts) -> anyhow::Result<()> {
-    let asked = json!({ "action": proposal()["action"], "snapshot": { "version": BEFORE } });
+    let asked =
+        json!({ "action": member(&proposal(), "action"), "snapshot": { "version": BEFORE } });
     play(hosts, "revert.yml", &asked).await?;
     until("every host serves again", || {
         (hosts.serving() == HOSTS).then_some(())

@@ -15,7 +15,9 @@ use tokio::process::{Child, Command};
 
 use super::client::Worked;
 use super::site::{Ground, Site};
-use super::{Figures, Tell, checked, output, parts, report, run as run_program, until};
+use super::{
+    Figures, Tell, checked, member, output, parts, report, run as run_program, until, with,
+};
 use crate::backend::{program, programs};
 use crate::hands::Hands as _;
 use crate::organisation::{self, RECORD_SERVERS, record_servers};
@@ -242,11 +244,13 @@ fn executor(folder: &Path, database: &Database, servers: &Servers) -> anyhow::Re
     let dependents: serde_json::Map<String, Value> = record_servers()
         .into_iter()
         .map(|name| {
-            let mut how = json!({ "file": servers.folder.join(format!("{name}.password")) });
-            if name == STUBBORN {
+            let how = json!({ "file": servers.folder.join(format!("{name}.password")) });
+            let how = if name == STUBBORN {
                 let halt = servers.folder.join("halt");
-                how["reload"] = json!(["test", "!", "-e", halt]);
-            }
+                with(how, [("reload", json!(["test", "!", "-e", halt]))])
+            } else {
+                how
+            };
             (name, json!({ "svc_ehr": how }))
         })
         .collect();
@@ -318,7 +322,7 @@ pub async fn run(folder: PathBuf, tell: &Tell<'_>) -> anyhow::Result<Figures> {
 
 /// What the agent would do by itself, called as the backend calls it, with nobody asked.
 async fn ungoverned(config: &Path, servers: &Servers) -> anyhow::Result<usize> {
-    let action = organisation::scenario_b(Utc::now(), None)["action"].clone();
+    let action = member(&organisation::scenario_b(Utc::now(), None), "action");
     let call = |verb: &str, sequence: u64| {
         json!({ "verb": verb, "operation": "ungoverned", "sequence": sequence, "attempt": 1,
             "system": "ehr-db-1", "action": action, "snapshot": {}, "evidence": [] })
@@ -347,7 +351,7 @@ async fn ask(config: &Path, call: &Value) -> anyhow::Result<()> {
     }
     let output = child.wait_with_output().await?;
     let answer: Value = serde_json::from_slice(&output.stdout)?;
-    ensure!(answer["ok"] == json!(true), "{call}: {answer}");
+    ensure!(member(&answer, "ok") == json!(true), "{call}: {answer}");
     Ok(())
 }
 
@@ -389,9 +393,12 @@ async fn governed(
 
     // A server that cannot take the next password halts the operation, which is undone.
     std::fs::write(servers.folder.join("halt"), "")?;
-    let mut proposal = organisation::scenario_b(Utc::now(), Some(id.as_str()));
-    proposal["idempotency_key"] = json!("soar-19c2b7-3");
+    let mut proposal = with(
+        organisation::scenario_b(Utc::now(), Some(id.as_str())),
+        [("idempotency_key", json!("soar-19c2b7-3"))],
+    );
     if let Some(members) = proposal.as_object_mut() {
+        // The one of before is done, and nothing to be superseded.
         members.remove("supersedes");
     }
     let answer = site.agent.propose(&proposal).await?;

@@ -18,7 +18,9 @@ use tokio::process::Child;
 
 use super::modbus::{BackedUp, PORT, Polled};
 use super::site::{Ground, Site};
-use super::{Figures, Tell, checked, output, parts, report, run as run_program, until};
+use super::{
+    Figures, Tell, checked, member, output, parts, report, run as run_program, until, with,
+};
 use crate::backend::{program, programs};
 use crate::hands::Hands as _;
 use crate::organisation::{self, CONTROLLERS};
@@ -221,13 +223,22 @@ fn executor(folder: &Path, plant: &Plant) -> anyhow::Result<PathBuf> {
 
 /// Scenario C's containment, of the two hosts that talk with the plant.
 fn containment(now: DateTime<Utc>, supersedes: &str) -> Value {
-    let mut proposal = organisation::scenario_c(now);
-    proposal["idempotency_key"] = json!("soar-7f3e0c1a-2");
-    proposal["action"] = json!({ "type": "host-isolate", "parameters": {} });
-    proposal["targets"] = json!({ "systems": ["backup-1", "scada-1"] });
-    proposal["rationale"] = json!("Isolate the hosts that write to the plant segment.");
-    proposal["supersedes"] = json!(supersedes);
-    proposal
+    with(
+        organisation::scenario_c(now),
+        [
+            ("idempotency_key", json!("soar-7f3e0c1a-2")),
+            (
+                "action",
+                json!({ "type": "host-isolate", "parameters": {} }),
+            ),
+            ("targets", json!({ "systems": ["backup-1", "scada-1"] })),
+            (
+                "rationale",
+                json!("Isolate the hosts that write to the plant segment."),
+            ),
+            ("supersedes", json!(supersedes)),
+        ],
+    )
 }
 
 /// Runs it.
@@ -267,7 +278,7 @@ pub async fn run(folder: PathBuf, tell: &Tell<'_>) -> anyhow::Result<Figures> {
 
 /// What the agent would do by itself: the executor, called as the backend calls it, with nobody asked.
 async fn ungoverned(config: &Path, plant: &Plant) -> anyhow::Result<(usize, String)> {
-    let action = organisation::scenario_c(Utc::now())["action"].clone();
+    let action = member(&organisation::scenario_c(Utc::now()), "action");
     let call = |verb: &str, sequence: u64| {
         json!({ "verb": verb, "operation": "ungoverned", "sequence": sequence, "attempt": 1,
             "system": "seg-corp", "action": action, "snapshot": {}, "evidence": [] })
@@ -296,7 +307,7 @@ async fn ask(config: &Path, call: &Value) -> anyhow::Result<Value> {
     }
     let output = child.wait_with_output().await?;
     let answer: Value = serde_json::from_slice(&output.stdout)?;
-    ensure!(answer["ok"] == json!(true), "{call}: {answer}");
+    ensure!(member(&answer, "ok") == json!(true), "{call}: {answer}");
     Ok(answer)
 }
 

@@ -17,6 +17,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
 use tokio::process::Command;
 
 pub use parts::Part;
@@ -145,6 +146,19 @@ fn checked(folder: &Path, name: &str, script: &str) -> anyhow::Result<(PathBuf, 
         ),
     );
     Ok((program, envelope))
+}
+
+/// A document with these members in place of its own.
+fn with<const N: usize>(mut document: Value, members: [(&str, Value); N]) -> Value {
+    if let Some(own) = document.as_object_mut() {
+        own.extend(members.map(|(name, value)| (name.to_owned(), value)));
+    }
+    document
+}
+
+/// A member of a document, or null.
+fn member(document: &Value, name: &str) -> Value {
+    document.get(name).cloned().unwrap_or_default()
 }
 
 /// Writes a file in one step, so that nobody reads half of it.
