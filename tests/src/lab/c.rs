@@ -270,7 +270,7 @@ pub async fn run(folder: PathBuf, tell: &Tell<'_>) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     figures.row("controllers that lost control", lost, 0);
     figures.row("seconds until they had", seconds, "-");
-    figures.row("polls of controllers missed", "all", missed);
+    figures.row("polls of controllers missed", missed_before, missed);
     figures.row("backup host contained", "yes", "yes");
     figures.row("signatures", 0, 2);
     Ok(figures)

@@ -48,7 +48,7 @@ pub struct Executor {
 enum Means {
     Command(command::Program),
     Ansible(ansible::Playbooks),
-    Webhook(webhook::Remote),
+    Webhook(Box<webhook::Remote>),
 }
 
 /// Why an executor cannot be made.
@@ -122,9 +122,9 @@ impl Executor {
             Some(MeansConfig::Ansible(ansible)) => Means::Ansible(
                 ansible::Playbooks::new(ansible, &config.environment, timeout).map_err(failed)?,
             ),
-            Some(MeansConfig::Webhook(webhook)) => {
-                Means::Webhook(webhook::Remote::new(webhook, timeout).map_err(failed)?)
-            }
+            Some(MeansConfig::Webhook(webhook)) => Means::Webhook(Box::new(
+                webhook::Remote::new(webhook, timeout).map_err(failed)?,
+            )),
             None => return Err(failed("it has no means; name a `command`".to_owned())),
         };
         Ok(Self {

@@ -231,9 +231,8 @@ mod tests {
         async fn start() -> Self {
             let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let scraped = target.local_addr().unwrap();
-            let metrics = async || {
-                "error_ratio{system=\"web-1\"} 0.01\nerror_ratio{system=\"web-2\"} 0.5\n"
-            };
+            let metrics =
+                async || "error_ratio{system=\"web-1\"} 0.01\nerror_ratio{system=\"web-2\"} 0.5\n";
             let router = axum::Router::new().route("/metrics", axum::routing::get(metrics));
             tokio::spawn(async move { axum::serve(target, router).await });
             let folder = tempfile::tempdir().unwrap();
@@ -302,8 +301,14 @@ mod tests {
         let hostile = ask(r#"x"} or vector(0) #"#.replace(' ', "_").as_str(), query).await;
         assert_eq!(hostile, "no data the query has no sample");
         let refused = ask("web-1", "max(").await;
-        assert!(refused.starts_with("no data Prometheus refused the query"), "{refused}");
+        assert!(
+            refused.starts_with("no data Prometheus refused the query"),
+            "{refused}"
+        );
         drop(monitor);
-        assert_eq!(ask("web-1", query).await, "no data no connection to Prometheus");
+        assert_eq!(
+            ask("web-1", query).await,
+            "no data no connection to Prometheus"
+        );
     }
 }
