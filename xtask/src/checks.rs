@@ -8,6 +8,7 @@ use crate::desktop::Desktop;
 use crate::fuzz;
 use crate::generate::{self, Drift};
 use crate::process::{Failure, Outcome, elapsed, run};
+use crate::simulate;
 use crate::tools::{DENY, NEXTEST};
 use crate::ui;
 use crate::workspace::{WholeWorkspace, Workspace};
@@ -57,6 +58,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "fuzz",
         about: "everything that reads what others wrote, under libFuzzer for a bounded time",
         run: fuzz::fuzz,
+    },
+    Step {
+        name: "simulate",
+        about: "operations under a fresh range of seeds; each bug sown is found",
+        run: simulate::step,
     },
     Step {
         name: "generated",

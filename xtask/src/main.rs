@@ -12,8 +12,10 @@ mod demo;
 mod desktop;
 mod fuzz;
 mod generate;
+mod kill;
 mod process;
 mod setup;
+mod simulate;
 mod tools;
 mod ui;
 mod workspace;
@@ -34,7 +36,9 @@ cargo xtask demo [--headless] [--data DIR] [--yes]   build everything, run the s
 cargo xtask test [--only STEP]... [--yes]            every check and test, or the steps named
 cargo xtask build [--yes]                            build every program
 cargo xtask lab a|b|c [--yes]                        one of AG-706's scenarios against real parts, ungoverned and governed
-cargo xtask bench core [NAME]...                     the core's figures, a line of JSON each; all, or those whose names begin so
+cargo xtask bench core|operations [NAME]...          figures, a line of JSON each; all, or those whose names begin so
+cargo xtask simulate [--seeds N] [--from SEED]       operations under crashes, lost answers and decisions at once
+cargo xtask kill [--times N]                         kill the real backend in the middle of operations, 300 times or N
 cargo xtask generate [--check]                       make the generated files anew, or only compare
 cargo xtask setup [--yes]                            install what building, demonstrating and testing need
 cargo xtask desktop PROGRAM [ARGUMENT]...            run a program on a desktop without a display
@@ -42,6 +46,8 @@ cargo xtask help
 
 --yes      install missing system packages without asking
 --headless without a display; implied where there is none
+--seeds    how many stories, 10000 where nothing is said
+--from     the first seed; where nothing is said, one that was never tried
 --data     where the demonstration's backend keeps its store, to be opened again
 
 The steps of `test`, in order:";
@@ -76,6 +82,8 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "demo" => &["--headless", "--data", "--yes"],
         "test" => &["--only", "--yes"],
         "build" | "setup" => &["--yes"],
+        "simulate" => &["--seeds", "--from"],
+        "kill" => &["--times"],
         "generate" => &["--check"],
         _ => &[],
     };
@@ -98,6 +106,12 @@ fn dispatch(arguments: &[String]) -> Outcome {
             build::everything(&workspace)
         }
         "generate" => generate::bindings(&workspace, options.drift),
+        "kill" => kill::kill(&workspace, options.times.unwrap_or(kill::TIMES)),
+        "simulate" => simulate::simulate(
+            &workspace,
+            options.seeds.unwrap_or(simulate::SEEDS_BY_COMMAND),
+            options.from.unwrap_or_else(simulate::fresh),
+        ),
         "setup" => set_up(options.consent),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
@@ -136,22 +150,18 @@ fn on_desktop(workspace: &Workspace, command: &[String]) -> Outcome {
 
 fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
     let Some((what, names)) = arguments.split_first() else {
-        return Err(Failure::new("which figures? `cargo xtask bench core`"));
+        return Err(Failure::new(
+            "which figures? `cargo xtask bench core` or `cargo xtask bench operations`",
+        ));
     };
-    if what != "core" {
+    if !["core", "operations"].contains(&what.as_str()) {
         return Err(Failure::new(format!(
-            "there are no figures of `{what}`; write `cargo xtask bench core`"
+            "there are no figures of `{what}`; write `cargo xtask bench core` or `operations`"
         )));
     }
     run(workspace
         .cargo("bench")
-        .args([
-            "--locked",
-            "--package",
-            "countersign-core",
-            "--bench",
-            "core",
-        ])
+        .args(["--locked", "--package", "countersign-core", "--bench", what])
         .arg("--")
         .args(names))
 }
@@ -169,10 +179,18 @@ fn lab(workspace: &Workspace, arguments: &[String]) -> Outcome {
         .args(["lab", which]))
 }
 
+fn number(option: &str, text: &str) -> Outcome<u64> {
+    text.parse()
+        .map_err(|_| Failure::new(format!("`{option}` needs a number, not `{text}`")))
+}
+
 struct Options {
     headless: bool,
     data: Option<PathBuf>,
     only: Vec<String>,
+    seeds: Option<u64>,
+    from: Option<u64>,
+    times: Option<u64>,
     drift: Drift,
     consent: Consent,
 }
@@ -183,6 +201,9 @@ impl Options {
             headless: false,
             data: None,
             only: Vec::new(),
+            seeds: None,
+            from: None,
+            times: None,
             drift: Drift::Mend,
             consent: Consent::Ask,
         };
@@ -210,6 +231,9 @@ impl Options {
                     options.data = Some(folder);
                 }
                 "--only" => options.only.push(value()?.clone()),
+                "--seeds" => options.seeds = Some(number(argument, value()?)?),
+                "--times" => options.times = Some(number(argument, value()?)?),
+                "--from" => options.from = Some(number(argument, value()?)?),
                 "--check" => options.drift = Drift::Refuse,
                 _ => options.consent = Consent::Given,
             }

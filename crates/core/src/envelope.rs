@@ -483,9 +483,20 @@ pub struct Rollout {
     /// Systems worked on at once; absent means all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// Names of the health checks run after each system.
+    /// Names of the health checks run before the first touch of each system and after it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub health: BTreeSet<CheckId>,
+    /// Names of the health checks run, before and after each system, on every system that the impact
+    /// names as down or degraded and that is no target.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub dependents: BTreeSet<CheckId>,
+    /// How long the answer to one step on one system is awaited; then nobody knows what it did.
+    /// Absent means an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_within: Option<Span>,
+    /// How long the whole operation may take, people's decisions apart; then it halts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
     /// When to halt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
@@ -569,9 +580,17 @@ impl JsonSchema for WaveSize {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Breaker {
-    /// Failed systems tolerated; the first beyond trips. Absent means 0.
+    /// Failed systems tolerated in the whole operation; the first beyond trips. Absent means 0, or,
+    /// with `failures_percent`, that only the share counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<u32>,
+    /// Per cent of the systems of a wave whose failure is tolerated, 0 to 99: exactly this share
+    /// passes, the first system beyond trips. With both, whichever trips first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures_percent: Option<u8>,
+    /// The pause between a `continue` after a trip and the next dispatch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cool_down: Option<Span>,
     /// Attempts on one system; absent means 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts_per_system: Option<u32>,

@@ -139,6 +139,14 @@ const OPERATION_SUBJECTS: &[(SubjectName, Presence)] = &[
     (SubjectName::Remaining, Presence::Always),
 ];
 
+const CONTINUE_SUBJECTS: &[(SubjectName, Presence)] = &[
+    (SubjectName::Operation, Presence::Always),
+    (SubjectName::Trip, Presence::WhereThereIsOne),
+    (SubjectName::Touched, Presence::Always),
+    (SubjectName::Remaining, Presence::Always),
+    (SubjectName::NarrowedTargets, Presence::WhereNarrowed),
+];
+
 const ENVELOPE_SUBJECTS: &[(SubjectName, Presence)] = &[
     (SubjectName::Envelope, Presence::Always),
     (SubjectName::Before, Presence::WhereThereIsOne),
@@ -152,11 +160,11 @@ impl DecisionKind {
     pub const fn subjects(self) -> Option<&'static [(SubjectName, Presence)]> {
         match self {
             Self::Approve | Self::Reject => Some(ITEM_SUBJECTS),
+            Self::Continue => Some(CONTINUE_SUBJECTS),
             Self::RollBack | Self::Abort => Some(OPERATION_SUBJECTS),
             Self::AuthoriseEnvelope => Some(ENVELOPE_SUBJECTS),
             Self::Return
             | Self::Withdraw
-            | Self::Continue
             | Self::RevokeEnvelope
             | Self::SuspendAutonomy
             | Self::ResumeAutonomy
@@ -256,7 +264,8 @@ pub struct Predicate {
     pub acknowledged: BTreeSet<Clause>,
     /// SHA-256(salt ‖ rationale); the text is a payload of its own, so that it can be erased.
     pub rationale: Digest,
-    /// Approving less than was asked; only with [`DecisionKind::Approve`].
+    /// Approving less than was asked, or continuing with less than remains; only with
+    /// [`DecisionKind::Approve`] and [`DecisionKind::Continue`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub narrowing: Option<Narrowing>,
     /// The log checkpoint that the console had verified.

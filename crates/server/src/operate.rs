@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use countersign_core::assessment::QuorumRule;
+use countersign_core::briefing::Briefing;
 use countersign_core::decision::{OperationDocument, subjects::OPERATION_SCHEMA};
 use countersign_core::envelope::Rollout;
 use countersign_core::identifier::{Digest, OperationId, ProposalId, SystemId};
@@ -29,7 +30,7 @@ use crate::problem::{Refusal, codes};
 use crate::store::log::About;
 use crate::store::operations::{self, OperationStoreError, Stored};
 use crate::store::payloads::PayloadKind;
-use crate::store::{StoreError, Tx, items};
+use crate::store::{Conn, StoreError, Tx, items, payloads};
 
 /// Why an operation does not begin or move on.
 #[derive(Debug, Error)]
@@ -110,6 +111,13 @@ pub async fn begin(
         &new.targets,
         &new.rollout,
     )?;
+    let machine = match &new.item {
+        Some((_, briefing)) if !new.rollout.dependents.is_empty() => {
+            let briefing: Briefing = payloads::value(tx, *briefing).await?;
+            machine.with_dependents(dependents(backend, tx, &briefing).await?)
+        }
+        Some(_) | None => machine,
+    };
     let (item, briefing) = new.item.unzip();
     let document = OperationDocument {
         schema: OPERATION_SCHEMA.to_owned(),
@@ -155,6 +163,27 @@ pub async fn begin(
     Ok(id)
 }
 
+/// The systems that the impact of a briefing names: those whose health is looked at besides.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn dependents(
+    backend: &Backend,
+    conn: &mut Conn,
+    briefing: &Briefing,
+) -> Result<BTreeSet<SystemId>, StoreError> {
+    let Some((_, graph)) = backend.graph(conn).await? else {
+        return Ok(BTreeSet::new());
+    };
+    Ok(briefing
+        .assessment
+        .impact
+        .iter()
+        .filter(|entry| graph.system(&entry.id).is_some())
+        .filter_map(|entry| SystemId::new(entry.id.as_str()).ok())
+        .collect())
+}
+
 /// Gives an event to an operation. What it asks for is done once the transaction is durable.
 ///
 /// # Errors
@@ -178,10 +207,12 @@ pub async fn apply(
             kind @ (EffectKind::Gate { .. }
             | EffectKind::Snapshot { .. }
             | EffectKind::Apply { .. }
+            | EffectKind::Baseline { .. }
             | EffectKind::Health { .. }
             | EffectKind::Revert { .. }
             | EffectKind::VerifyReverted { .. }
-            | EffectKind::StartSoak { .. }) => todo.push(Effect { sequence, kind }),
+            | EffectKind::StartSoak { .. }
+            | EffectKind::StartTimer { .. }) => todo.push(Effect { sequence, kind }),
         }
     }
     let state = state_of(&machine);
@@ -225,12 +256,23 @@ async fn write(
     Ok(())
 }
 
+/// What went wrong, in a sentence.
+pub(crate) fn said(failure: &Failure) -> String {
+    let Failure {
+        check,
+        dependent,
+        measured,
+        during: _,
+    } = failure;
+    match (check, dependent) {
+        (Some(check), Some(dependent)) => format!("{dependent}, {check}: {measured}"),
+        (Some(check), None) => format!("{check}: {measured}"),
+        (None, _) => measured.clone(),
+    }
+}
+
 /// The system that a record is about, and a sentence where there is something to say.
 fn note_of(record: &Record) -> Option<(&SystemId, Option<String>)> {
-    let said = |failure: &Failure| match &failure.check {
-        Some(check) => format!("{check}: {}", failure.measured),
-        None => failure.measured.clone(),
-    };
     match record {
         Record::Touched { system, .. } | Record::Reverting { system } => Some((system, None)),
         Record::AttemptFailed {
@@ -249,6 +291,7 @@ fn note_of(record: &Record) -> Option<(&SystemId, Option<String>)> {
         | Record::Held { .. }
         | Record::Reopened
         | Record::Tripped { .. }
+        | Record::Continued { .. }
         | Record::AbortBegan { .. }
         | Record::RollbackBegan { .. }
         | Record::Recovered { .. }
@@ -291,7 +334,9 @@ async fn finish(
 pub fn state_of(machine: &Operation) -> OperationState {
     let stuck = machine.tally().contains_key(&SystemState::RollbackFailed);
     match machine.phase() {
-        Phase::Ready | Phase::Running | Phase::Soaking { .. } => OperationState::Running,
+        Phase::Ready | Phase::Running | Phase::Soaking { .. } | Phase::CoolingDown { .. } => {
+            OperationState::Running
+        }
         Phase::Held { .. } | Phase::Aborting { .. } => OperationState::Held,
         Phase::Halted if stuck => OperationState::RollbackFailed,
         Phase::Halted => OperationState::Halted,

@@ -19,6 +19,7 @@ pub fn rollout(checks: BTreeSet<CheckId>) -> Rollout {
         breaker: Some(Breaker {
             failures: Some(0),
             attempts_per_system: Some(1),
+            ..Breaker::default()
         }),
         health: checks,
         ..Rollout::default()

@@ -4,15 +4,17 @@
 //! durable, and each answer is a transaction again; after a crash [`recover`] tells every unfinished
 //! operation that nothing of before will be answered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use countersign_core::envelope::Envelope;
-use countersign_core::identifier::{Digest, OperationId, SystemId};
-use countersign_core::operation::{Authority, Effect, EffectKind, EventKind, Sequence};
+use countersign_core::identifier::{CheckId, Digest, OperationId, SystemId};
+use countersign_core::operation::{
+    Authority, CheckResult, Effect, EffectKind, EventKind, Sequence,
+};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -190,18 +192,29 @@ async fn try_carry_out(
             Ok(_) => EventKind::Reverted { sequence },
             Err(error) => failed(sequence, error),
         },
-        EffectKind::Health { system, checks } => {
+        EffectKind::Baseline {
+            system,
+            checks,
+            dependents,
+        }
+        | EffectKind::Health {
+            system,
+            checks,
+            dependents,
+        } => {
             let envelope = envelope_of(backend, &stored).await?;
-            let addresses = addresses_of(backend, &system).await?;
-            let subject = Subject {
-                system: &system,
-                addresses: &addresses,
-            };
-            let results = backend
-                .prober
-                .check(envelope.as_deref(), &checks, subject)
-                .await;
-            EventKind::HealthChecked { sequence, results }
+            let results = ask(backend, envelope.as_deref(), &checks, &system).await?;
+            let mut found = BTreeMap::new();
+            for dependent in dependents.systems {
+                let results =
+                    ask(backend, envelope.as_deref(), &dependents.checks, &dependent).await?;
+                found.insert(dependent, results);
+            }
+            EventKind::HealthChecked {
+                sequence,
+                results,
+                dependents: found,
+            }
         }
         EffectKind::StartSoak { until } => {
             if !soaked(backend, until).await {
@@ -209,8 +222,35 @@ async fn try_carry_out(
             }
             EventKind::SoakEnded { sequence }
         }
+        EffectKind::StartTimer { until } => {
+            if !soaked(backend, until).await || has_ended(backend, id).await? {
+                return Ok(());
+            }
+            EventKind::TimerEnded { sequence }
+        }
     };
     answer(backend, id, &event).await
+}
+
+/// Asks a system how it is, where the topology in force says that it is reached.
+async fn ask(
+    backend: &Backend,
+    envelope: Option<&Envelope>,
+    checks: &BTreeSet<CheckId>,
+    system: &SystemId,
+) -> Result<BTreeMap<CheckId, CheckResult>, StoreError> {
+    let addresses = addresses_of(backend, system).await?;
+    let subject = Subject {
+        system,
+        addresses: &addresses,
+    };
+    Ok(backend.prober.check(envelope, checks, subject).await)
+}
+
+/// Whether an operation is over, so that its timers matter to nobody.
+async fn has_ended(backend: &Backend, id: &OperationId) -> Result<bool, StoreError> {
+    let stored = operations::find(&mut *backend.store.read().await?, id).await?;
+    Ok(stored.is_none_or(|stored| stored.finished_at.is_some()))
 }
 
 fn failed(sequence: Sequence, error: ExecutorError) -> EventKind {

@@ -115,6 +115,10 @@ pub struct OperationSystem {
 pub enum SystemPhase {
     /// Not touched.
     Pending,
+    /// Not touched: it was unhealthy before.
+    AlreadyUnhealthy,
+    /// Not touched: the decision that continued left it out.
+    LeftOut,
     /// Being worked on.
     InFlight,
     /// Done, and healthy.
@@ -129,11 +133,20 @@ pub enum SystemPhase {
     RevertFailed,
 }
 
+/// `POST /v1/operations/{id}/halt` (a source's secret): a monitor halts an operation. Answers
+/// [`OperationSummary`]; one that is ended, halted or on its way back stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HaltOperation {
+    /// What the monitor saw.
+    pub reason: String,
+}
+
 /// Why an operation halted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trip {
-    /// The system that tripped it.
-    pub system: SystemId,
+    /// The system that tripped it; absent where a monitor or the clock did.
+    pub system: Option<SystemId>,
     /// In a sentence.
     pub message: String,
     /// When.

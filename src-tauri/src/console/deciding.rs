@@ -74,7 +74,7 @@ impl Console {
             Shown::Operation(operated, choice) => Ok(preview::operation(
                 &operated.reviewed,
                 &operated.title,
-                choice,
+                &choice,
                 &deployment,
             )),
         }
@@ -218,6 +218,13 @@ impl Console {
                     })
                     .await?;
                 permitted(match choice {
+                    OperationChoice::Continue { .. } => {
+                        return Err(problem(
+                            "kind_not_supported",
+                            "not a decision here",
+                            "continue it at the command line: `countersignctl continue`",
+                        ));
+                    }
                     OperationChoice::RollBack => view.may_roll_back,
                     OperationChoice::Abort => view.may_abort,
                 })?;

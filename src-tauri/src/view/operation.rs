@@ -91,7 +91,11 @@ pub fn view(
             })
             .collect(),
         trip: reviewed.trip().map(|trip| TripView {
-            system: trip.system.as_str().to_owned(),
+            system: trip
+                .system
+                .as_ref()
+                .map_or("no system", SystemId::as_str)
+                .to_owned(),
             message: halted(trip),
             at: trip.at,
             touched: subjects

@@ -111,7 +111,7 @@ fn quorum(
 pub fn operation(
     reviewed: &ReviewedOperation,
     title: &str,
-    choice: OperationChoice,
+    choice: &OperationChoice,
     deployment: &str,
 ) -> DecisionPreview {
     let subjects = reviewed.subjects();
@@ -123,6 +123,21 @@ pub fn operation(
         words::count(subjects.remaining.len() as u64, "system is", "systems are")
     );
     match choice {
+        OperationChoice::Continue { narrowing } => {
+            let kept = narrowing
+                .as_ref()
+                .map_or(&subjects.remaining, |narrowing| &narrowing.targets);
+            let kept = words::systems(kept);
+            DecisionPreview {
+                sentence: format!(
+                    "You continue operation {id} («{title}») at {at} with {kept} that were not touched."
+                ),
+                effects: vec![
+                    format!("{touched} stay as they are now; nothing is undone."),
+                    "It goes on once the whole quorum has signed the same.".to_owned(),
+                ],
+            }
+        }
         OperationChoice::RollBack => DecisionPreview {
             sentence: format!(
                 "You roll back operation {id} («{title}») at {at}: {touched}, {}.",

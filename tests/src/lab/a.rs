@@ -372,10 +372,10 @@ async fn governed(site: &Site, hosts: &Hosts, tell: &Tell<'_>) -> anyhow::Result
     let operation = site.operation_of(&id).await?;
     let halted = site.wait_for(&operation, OperationState::Halted).await?;
     let trip = halted.trip.context("a halted operation says why")?;
+    let tripped_by = trip.system.context("a system tripped the breaker")?;
     ensure!(
-        trip.system.as_str() == host(BREAKS_FROM),
-        "{} tripped the breaker",
-        trip.system
+        tripped_by.as_str() == host(BREAKS_FROM),
+        "{tripped_by} tripped the breaker"
     );
     let (touched, down) = (hosts.touched(), HOSTS - hosts.serving());
     ensure!(touched == BREAKS_FROM, "{touched} hosts were touched");
@@ -386,8 +386,7 @@ async fn governed(site: &Site, hosts: &Hosts, tell: &Tell<'_>) -> anyhow::Result
         "a host was touched after the trip"
     );
     tell(&format!(
-        "governed: narrowed to the canary of {CANARY}; {} tripped the breaker, {touched} hosts were touched, no other",
-        trip.system
+        "governed: narrowed to the canary of {CANARY}; {tripped_by} tripped the breaker, {touched} hosts were touched, no other"
     ));
     hands
         .roll_back(SOC_LEAD, &operation, "The certificate library fails.")

@@ -1,4 +1,4 @@
-//! `approve`, `reject`, `roll-back`, `abort`, `authorise-envelope`: decide with a key.
+//! `approve`, `reject`, `continue`, `roll-back`, `abort`, `authorise-envelope`: decide with a key.
 
 use std::collections::BTreeSet;
 
@@ -76,6 +76,18 @@ pub(crate) struct Reject {
     /// Clauses of the findings you have seen, such as 4.3,4.7
     #[arg(long, value_delimiter = ',', value_parser = clause)]
     acknowledge: Vec<Clause>,
+    #[command(flatten)]
+    deciding: Deciding,
+}
+
+/// Go on with a halted operation, once a whole quorum signs the same
+#[derive(Debug, Args)]
+pub(crate) struct Continue {
+    /// The operation
+    operation: OperationId,
+    /// Go on with these untouched systems only; the others are left out for good
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<SystemId>,
     #[command(flatten)]
     deciding: Deciding,
 }
@@ -276,6 +288,21 @@ pub(super) async fn reject(arguments: &Reject) -> Result<(), Failure> {
         .await
 }
 
+/// Runs `continue`.
+///
+/// # Errors
+/// [`Failure`].
+pub(super) async fn go_on(arguments: &Continue) -> Result<(), Failure> {
+    let targets: BTreeSet<SystemId> = arguments.only.iter().cloned().collect();
+    let narrowing = (!targets.is_empty()).then_some(Narrowing { targets });
+    about_operation(
+        &arguments.deciding,
+        &arguments.operation,
+        OperationChoice::Continue { narrowing },
+    )
+    .await
+}
+
 /// Runs `roll-back`.
 ///
 /// # Errors
@@ -314,7 +341,10 @@ pub(super) fn halted(trip: &Trip) -> String {
     format!(
         "halted at {}: {}: {check}{:?}",
         trip.at,
-        quote::name(trip.system.as_str()),
+        trip.system.as_ref().map_or_else(
+            || "no system".to_owned(),
+            |system| quote::name(system.as_str())
+        ),
         trip.failure.measured
     )
 }
@@ -324,14 +354,28 @@ async fn about_operation(
     id: &OperationId,
     choice: OperationChoice,
 ) -> Result<(), Failure> {
-    let desk = Desk::sit(deciding, Purpose::Stopping).await?;
+    let purpose = match &choice {
+        OperationChoice::Continue { .. } => Purpose::Any,
+        OperationChoice::RollBack | OperationChoice::Abort => Purpose::Stopping,
+    };
+    let desk = Desk::sit(deciding, purpose).await?;
     let operation = desk.session.operation(id).await?;
     let reviewed = ReviewedOperation::of(&desk.trusted, id, &operation)?;
     if let Some(trip) = reviewed.trip() {
         complain(&halted(trip));
     }
     let touched = reviewed.subjects().touched.len();
-    let sentence = match choice {
+    let remaining = reviewed.subjects().remaining.len();
+    let sentence = match &choice {
+        OperationChoice::Continue { narrowing: None } => {
+            format!("continue {id} with the {remaining} systems that it has not touched")
+        }
+        OperationChoice::Continue {
+            narrowing: Some(narrowing),
+        } => format!(
+            "continue {id} with {} of the {remaining} systems that it has not touched, and leave the others out for good",
+            narrowing.targets.len()
+        ),
         OperationChoice::RollBack => format!("roll back the {touched} systems that {id} touched"),
         OperationChoice::Abort => {
             format!("stop {id} and leave the {touched} systems it touched")

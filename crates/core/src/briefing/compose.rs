@@ -118,6 +118,7 @@ pub fn rollout(envelope: Option<&Envelope>, rule: Option<&Rule>) -> Rollout {
             breaker: Some(Breaker {
                 failures: Some(0),
                 attempts_per_system: Some(1),
+                ..Breaker::default()
             }),
             health: envelope
                 .into_iter()

@@ -213,10 +213,12 @@ fn dispatched(effect: &Effect) -> Option<&SystemId> {
         | EffectKind::Snapshot { system, .. }
         | EffectKind::Apply { system, .. } => Some(system),
         EffectKind::Record { .. }
+        | EffectKind::Baseline { .. }
         | EffectKind::Health { .. }
         | EffectKind::Revert { .. }
         | EffectKind::VerifyReverted { .. }
         | EffectKind::StartSoak { .. }
+        | EffectKind::StartTimer { .. }
         | EffectKind::Finished { .. } => None,
     }
 }
@@ -243,6 +245,18 @@ fn answer(
             ran.applied.insert(system.clone());
             EventKind::Applied { sequence }
         }
+        // What breaks is well before it is touched.
+        EffectKind::Baseline { checks, .. } => EventKind::HealthChecked {
+            sequence,
+            results: checks
+                .iter()
+                .map(|check| {
+                    let measured = "made to pass".to_owned();
+                    (check.clone(), CheckResult::Pass { measured })
+                })
+                .collect(),
+            dependents: BTreeMap::new(),
+        },
         EffectKind::Health { system, .. } => {
             let position = positions.get(system).copied().unwrap_or(0);
             let result = match sick {
@@ -270,6 +284,7 @@ fn answer(
                     .iter()
                     .map(|check| (check.clone(), result.clone()))
                     .collect(),
+                dependents: BTreeMap::new(),
             }
         }
         EffectKind::Revert { .. } => EventKind::Reverted { sequence },
@@ -277,8 +292,21 @@ fn answer(
             *at = (*at).max(*until);
             EventKind::SoakEnded { sequence }
         }
-        EffectKind::Record { .. } | EffectKind::Finished { .. } => return None,
+        EffectKind::Record { .. } | EffectKind::StartTimer { .. } | EffectKind::Finished { .. } => {
+            return None;
+        }
     })
+}
+
+/// The most systems of a whole sick tail that a rule tolerates: the number it names, or, where it
+/// names a share of each wave only, the sum of those shares.
+fn tolerated(rule: &Rule) -> usize {
+    let breaker = rule.rollout.breaker.clone().unwrap_or_default();
+    match (breaker.failures, breaker.failures_percent) {
+        (Some(failures), _) => usize::try_from(failures).unwrap_or(usize::MAX),
+        (None, None) => 0,
+        (None, Some(percent)) => SYSTEMS.saturating_mul(usize::from(percent)) / 100,
+    }
 }
 
 /// What is wrong with how a sick rollout ended.
@@ -289,19 +317,11 @@ fn not_halted(
     engine: Engine<'_>,
     sick: &Sick,
 ) -> Option<String> {
-    let tolerated = rule
-        .rollout
-        .breaker
-        .as_ref()
-        .and_then(|breaker| breaker.failures)
-        .unwrap_or(0);
+    let tolerated = tolerated(rule);
     let (position, can_trip) = match sick {
         Sick::Nobody => return None,
         // So near the end fewer systems fail than are tolerated.
-        Sick::From(from) => (
-            *from,
-            u64::try_from(SYSTEMS.saturating_sub(*from)).unwrap_or(0) > u64::from(tolerated),
-        ),
+        Sick::From(from) => (*from, SYSTEMS.saturating_sub(*from) > tolerated),
         Sick::Silent(silent) => (*silent, true),
     };
     let place = format!(
@@ -325,6 +345,6 @@ fn not_halted(
         ));
     }
     // What is tolerated is the envelope's own word, unless it tolerates whole rollouts.
-    (u64::from(tolerated) >= u64::try_from(SYSTEMS).unwrap_or(0))
+    (tolerated >= SYSTEMS)
         .then(|| format!("{place}: {tolerated} failures are tolerated, which is every system"))
 }

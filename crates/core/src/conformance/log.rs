@@ -164,6 +164,7 @@ fn operation(
             | Record::Held { .. }
             | Record::Reopened
             | Record::Tripped { .. }
+            | Record::Continued { .. }
             | Record::AbortBegan { .. }
             | Record::RollbackBegan { .. }
             | Record::Reverting { .. }

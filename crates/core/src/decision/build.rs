@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::error::DecisionError;
-use super::subjects::{EnvelopeSubjects, OperationSubjects, item_rule, item_subjects};
+use super::subjects::{
+    EnvelopeSubjects, OperationSubjects, digest_of_systems, item_rule, item_subjects,
+};
 use crate::assessment::Clause;
 use crate::briefing::{Briefing, Narrowing};
 use crate::genesis::DeploymentId;
 use crate::identifier::{ApproverId, Digest};
 use crate::statement::{
     CORE_VERSION, CheckpointReference, DecisionKind, Predicate, RiskLevel, Statement, Subject,
+    SubjectName,
 };
 use crate::webauthn::Bytes;
 
@@ -29,12 +32,29 @@ pub enum ItemChoice {
 }
 
 /// What is decided about an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperationChoice {
+    /// Reset the breaker, and go on with what was not touched (AG-706 4.4).
+    Continue {
+        /// With these systems only; absent means with all that remain.
+        narrowing: Option<Narrowing>,
+    },
     /// Undo what it did.
     RollBack,
     /// Stop, and leave what it did.
     Abort,
+}
+
+impl OperationChoice {
+    /// The kind of the decision.
+    #[must_use]
+    pub const fn kind(&self) -> DecisionKind {
+        match self {
+            Self::Continue { .. } => DecisionKind::Continue,
+            Self::RollBack => DecisionKind::RollBack,
+            Self::Abort => DecisionKind::Abort,
+        }
+    }
 }
 
 /// What an approver thinks of it.
@@ -115,8 +135,9 @@ pub fn for_item(
 ///
 /// # Errors
 /// [`DecisionError::AcknowledgedUnknown`]: there are no findings to acknowledge.
+/// [`DecisionError::NarrowingNotSubset`]: what is kept is nothing, all that remains, or more.
 pub fn for_operation(
-    choice: OperationChoice,
+    choice: &OperationChoice,
     subjects: &OperationSubjects,
     judgement: &Judgement,
     attempt: &Attempt,
@@ -124,11 +145,29 @@ pub fn for_operation(
     if !judgement.acknowledged.is_empty() {
         return Err(DecisionError::AcknowledgedUnknown);
     }
-    let kind = match choice {
-        OperationChoice::RollBack => DecisionKind::RollBack,
-        OperationChoice::Abort => DecisionKind::Abort,
+    let mut list = subjects.list()?;
+    let narrowing = match choice {
+        OperationChoice::Continue { narrowing } => narrowing.clone(),
+        OperationChoice::RollBack | OperationChoice::Abort => None,
     };
-    Ok(statement(kind, subjects.list()?, None, judgement, attempt))
+    if let Some(narrowing) = &narrowing {
+        let kept = &narrowing.targets;
+        let is_proper = !kept.is_empty()
+            && kept.len() < subjects.remaining.len()
+            && kept.is_subset(&subjects.remaining);
+        if !is_proper {
+            return Err(DecisionError::NarrowingNotSubset);
+        }
+        let digest = digest_of_systems(kept)?;
+        list.push(Subject::new(SubjectName::NarrowedTargets, digest));
+    }
+    Ok(statement(
+        choice.kind(),
+        list,
+        narrowing,
+        judgement,
+        attempt,
+    ))
 }
 
 /// The statement by which a board member authorises an envelope.

@@ -160,7 +160,8 @@ fn check_subjects(predicate: &Predicate, subjects: &[Subject]) -> Result<(), Dec
     let table = kind
         .subjects()
         .ok_or(DecisionError::KindNotSupported(kind))?;
-    if predicate.narrowing.is_some() && kind != DecisionKind::Approve {
+    let may_narrow = matches!(kind, DecisionKind::Approve | DecisionKind::Continue);
+    if predicate.narrowing.is_some() && !may_narrow {
         return Err(DecisionError::NarrowingNotAllowed(kind));
     }
     let mut given = subjects.iter().peekable();
@@ -334,7 +335,11 @@ impl VerifiedDecision {
         offer: &Offer,
     ) -> Result<(), DecisionError> {
         let kind = self.predicate().kind;
-        let choice = if kind == DecisionKind::RollBack {
+        let choice = if kind == DecisionKind::Continue {
+            OperationChoice::Continue {
+                narrowing: self.predicate().narrowing.clone(),
+            }
+        } else if kind == DecisionKind::RollBack {
             OperationChoice::RollBack
         } else if kind == DecisionKind::Abort {
             OperationChoice::Abort
@@ -344,7 +349,7 @@ impl VerifiedDecision {
         self.check_offer(offer)?;
         self.check_same(&subjects.list()?)?;
         let (judgement, attempt) = self.own(offer);
-        self.compare(for_operation(choice, subjects, &judgement, &attempt)?)
+        self.compare(for_operation(&choice, subjects, &judgement, &attempt)?)
     }
 
     /// Checks that this authorises the envelope with these subjects.

@@ -382,7 +382,7 @@ fn decisions_about_operations_and_envelopes_confirm_theirs_only() {
     };
     let attempt = fixture.attempt(&fixture.soc);
     let statement = for_operation(
-        OperationChoice::RollBack,
+        &OperationChoice::RollBack,
         &subjects,
         &fixture.judgement(),
         &attempt,

@@ -425,10 +425,20 @@ fn normalise_rollout(rollout: &mut Rollout, node: &Node<'_>, found: &mut Found) 
             "write at least 1",
         );
     }
+    if breaker.failures_percent.is_some_and(|percent| percent > 99) {
+        found.error(
+            node.place_of(&["rollout", "breaker", "failures_percent"]),
+            "percent",
+            "a breaker that bears every system of a wave never trips",
+            "write a number from 0 to 99",
+        );
+    }
     if *breaker == Breaker::default() {
         rollout.breaker = None;
     } else {
-        breaker.failures.get_or_insert(0);
+        if breaker.failures_percent.is_none() {
+            breaker.failures.get_or_insert(0);
+        }
         breaker.attempts_per_system.get_or_insert(1);
     }
 }

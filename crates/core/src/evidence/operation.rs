@@ -50,6 +50,14 @@ pub(super) fn check(case: &Case<'_>, item: Option<&Item>, report: &mut Report) {
             ),
             Err(error) => report.fail(&subject, error),
         }
+        for (index, body, at) in own() {
+            if let Record::Continued { decisions, .. } = &body.record {
+                match check_continued(case, item, &document, decisions, *index, *at) {
+                    Ok(sentence) => report.hold(&subject, sentence),
+                    Err(error) => report.fail(&subject, error),
+                }
+            }
+        }
         let started = own().find_map(|(index, body, at)| {
             body.record
                 .authority()
@@ -218,6 +226,40 @@ fn check_authority(
     }
 }
 
+/// That a whole quorum had decided to continue, about one and the same halt, before it went on. What
+/// each of these decisions names is checked besides, as with any decision about an operation.
+fn check_continued(
+    case: &Case<'_>,
+    item: Option<&Item>,
+    document: &OperationDocument,
+    named: &BTreeSet<Digest>,
+    index: u64,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Result<String, String> {
+    let decisions: Vec<VerifiedDecision> = case
+        .recorded
+        .iter()
+        .filter(|recorded| recorded.index < index)
+        .map(|recorded| recorded.decision.clone())
+        .filter(|decision| {
+            named.contains(&decision.digest())
+                && decision.predicate().kind == DecisionKind::Continue
+        })
+        .collect();
+    if decisions.len() != named.len() {
+        return Err("it went on by decisions that are missing or do not hold".to_owned());
+    }
+    let rule =
+        operation_rule(document, DecisionKind::Continue).map_err(|error| error.to_string())?;
+    let excluded: BTreeSet<ApproverId> = item
+        .map(|item| proposers(&item.briefing.proposal))
+        .unwrap_or_default();
+    Quorum::form(&decisions, &rule, &excluded, at).map_err(|error| error.to_string())?;
+    Ok(format!(
+        "the quorum to continue was complete before it went on, entry {index} of the log"
+    ))
+}
+
 /// That no entry between a decision and the start voids it.
 fn check_not_voided(
     case: &Case<'_>,
@@ -250,7 +292,7 @@ fn same_systems(systems: &BTreeSet<SystemId>, digest: Digest) -> Result<bool, St
         .map_err(|error| error.to_string())
 }
 
-/// A `roll_back` or `abort`: its documents, and whether the approver was eligible.
+/// A `continue`, `roll_back` or `abort`: its documents, and whether the approver was eligible.
 fn check_decision(
     case: &Case<'_>,
     item: Option<&Item>,

@@ -288,7 +288,7 @@ impl Story {
             .push(canonical::to_bytes(&subjects.remaining).unwrap());
         let attempt = self.attempt(|f| &f.soc);
         let statement = for_operation(
-            OperationChoice::RollBack,
+            &OperationChoice::RollBack,
             &subjects,
             &self.fixture.judgement(),
             &attempt,

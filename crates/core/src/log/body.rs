@@ -258,6 +258,7 @@ impl Body for OperationRecorded {
             Record::Held { .. } => EntryKind::OperationHeld,
             Record::Reopened => EntryKind::OperationResumed,
             Record::Tripped { .. } => EntryKind::BreakerTripped,
+            Record::Continued { .. } => EntryKind::OperationContinued,
             Record::AbortBegan { .. } => EntryKind::AbortStarted,
             Record::RollbackBegan { .. } => EntryKind::RollbackStarted,
             Record::Reverting { .. } => EntryKind::RevertDispatched,
@@ -289,6 +290,7 @@ fn rollback_status(action: ActionKind, record: &Record) -> Option<RollbackStatus
         | Record::Held { .. }
         | Record::Reopened
         | Record::Tripped { .. }
+        | Record::Continued { .. }
         | Record::AbortBegan { .. }
         | Record::RollbackBegan { .. }
         | Record::Reverting { .. }

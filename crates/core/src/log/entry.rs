@@ -91,6 +91,8 @@ pub enum EntryKind {
     OperationResumed,
     /// The breaker halted an operation (AG-706 4.4).
     BreakerTripped,
+    /// A quorum reset the breaker, and what was not touched goes on (AG-706 4.4).
+    OperationContinued,
     /// A decision ended an operation; what is in flight is awaited.
     AbortStarted,
     /// The undoing of an operation began, and by which decision (AG-706 4.6).

@@ -42,6 +42,16 @@ pub enum EffectKind {
         /// From 1.
         attempt: u32,
     },
+    /// Check its health before the first touch: `HealthChecked`, `ExecutorFailed`.
+    Baseline {
+        /// The system.
+        system: SystemId,
+        /// The declared checks; none where only dependents are looked at.
+        checks: BTreeSet<CheckId>,
+        /// Whom else to look at.
+        #[serde(default, skip_serializing_if = "Dependents::is_empty")]
+        dependents: Dependents,
+    },
     /// Carry the action out: `Applied`, `ExecutorFailed`.
     Apply {
         /// The system.
@@ -53,8 +63,11 @@ pub enum EffectKind {
     Health {
         /// The system.
         system: SystemId,
-        /// The declared checks, at least one.
+        /// The declared checks; none where only dependents are looked at.
         checks: BTreeSet<CheckId>,
+        /// Whom else to look at.
+        #[serde(default, skip_serializing_if = "Dependents::is_empty")]
+        dependents: Dependents,
     },
     /// Undo the action: `Reverted`, `ExecutorFailed`.
     Revert {
@@ -75,11 +88,34 @@ pub enum EffectKind {
         /// When to answer.
         until: DateTime<Utc>,
     },
+    /// Wait: `TimerEnded` at `until` or later.
+    StartTimer {
+        /// When to answer.
+        until: DateTime<Utc>,
+    },
     /// It is over. No answer.
     Finished {
         /// How it ended.
         ending: Ending,
     },
+}
+
+/// The systems that depend on the one worked on, and the checks that each of them must pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependents {
+    /// The systems.
+    pub systems: BTreeSet<SystemId>,
+    /// The checks of each.
+    pub checks: BTreeSet<CheckId>,
+}
+
+impl Dependents {
+    /// Whether nobody is looked at.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.systems.is_empty() || self.checks.is_empty()
+    }
 }
 
 /// What the log must say, one entry each (AG-706 4.8).
@@ -131,7 +167,8 @@ pub enum Record {
     System {
         /// The system.
         system: SystemId,
-        /// Healthy, unchecked, failed, undecidable or unknown.
+        /// Healthy, unchecked, failed, undecidable or unknown; already unhealthy or left out, and then
+        /// untouched.
         outcome: SystemState,
         /// Attempts made on it.
         attempts: u32,
@@ -157,6 +194,16 @@ pub enum Record {
     Tripped {
         /// The facts.
         trip: Trip,
+    },
+    /// A quorum reset the breaker: what was not touched goes on (AG-706 4.4).
+    Continued {
+        /// The decisions.
+        decisions: BTreeSet<Digest>,
+        /// Systems that it leaves out, each recorded by itself.
+        left_out: u64,
+        /// End of the pause before anything is dispatched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cool_down_until: Option<DateTime<Utc>>,
     },
     /// A person ordered the end.
     AbortBegan {

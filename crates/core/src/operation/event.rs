@@ -1,11 +1,11 @@
 //! What happens to an operation: answers to its effects, the passing of time, people's decisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::identifier::{CheckId, Digest};
+use crate::identifier::{CheckId, Digest, SystemId};
 
 /// Longest text kept of what an executor or a check says, in characters.
 pub const TEXT_CHARS_MAX: usize = 500;
@@ -97,12 +97,15 @@ pub enum EventKind {
         reason: String,
     },
     /// The health checks ran. A declared check that is missing here had no data; one that is not
-    /// declared counts as well.
+    /// declared counts as well. Dependents that the effect names count in the same way.
     HealthChecked {
         /// Of the health checks.
         sequence: Sequence,
         /// What each found.
         results: BTreeMap<CheckId, CheckResult>,
+        /// What each found about each dependent.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        dependents: BTreeMap<SystemId, BTreeMap<CheckId, CheckResult>>,
     },
     /// The server gave up waiting: nobody knows whether it happened.
     Lost {
@@ -116,6 +119,18 @@ pub enum EventKind {
         /// Of the soak.
         sequence: Sequence,
     },
+    /// A timer other than that of a soak ran out.
+    TimerEnded {
+        /// Of the timer.
+        sequence: Sequence,
+    },
+    /// A monitor outside of the operation says that it must stop (AG-706 4.4).
+    Halt {
+        /// Which monitor.
+        source: String,
+        /// Its words.
+        reason: String,
+    },
     /// Something outside forbids more for now: a calendar closed, autonomy was suspended.
     Hold {
         /// Why, in words.
@@ -123,6 +138,14 @@ pub enum EventKind {
     },
     /// What held it is over. Every dispatch still asks its gate.
     Reopened,
+    /// A verified quorum of `continue` decisions.
+    Continue {
+        /// Their digests.
+        decisions: BTreeSet<Digest>,
+        /// The untouched systems to go on with; absent means all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        narrowed: Option<BTreeSet<SystemId>>,
+    },
     /// A verified `roll_back` decision.
     RollBack {
         /// Its digest.

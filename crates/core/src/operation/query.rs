@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::step::count;
-use super::{Authority, Ending, Operation, Phase, Sequence, System, SystemState, Trip};
+use super::{Authority, Dependents, Ending, Operation, Phase, Sequence, System, SystemState, Trip};
 use crate::envelope::Rollout;
 use crate::history::Drill;
-use crate::identifier::{OperationId, SystemId};
+use crate::identifier::{Digest, OperationId, SystemId};
 
 /// How far an operation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,7 @@ impl Operation {
             Phase::Ready
             | Phase::Running
             | Phase::Soaking { .. }
+            | Phase::CoolingDown { .. }
             | Phase::Held { .. }
             | Phase::Halted
             | Phase::Aborting { .. }
@@ -76,6 +77,31 @@ impl Operation {
     #[must_use]
     pub const fn trip(&self) -> Option<&Trip> {
         self.trip.as_ref()
+    }
+
+    /// Whether a rollback ever began, so that there is no way forward.
+    #[must_use]
+    pub const fn has_begun_rollback(&self) -> bool {
+        self.rollback_began_at.is_some()
+    }
+
+    /// The decisions of the latest `continue`, by which it goes on; none where there was none.
+    #[must_use]
+    pub const fn continued_by(&self) -> &BTreeSet<Digest> {
+        &self.continued_by
+    }
+
+    /// The systems besides the targets whose health is looked at, and their checks.
+    #[must_use]
+    pub fn dependents(&self) -> Dependents {
+        Dependents {
+            systems: self.dependents.clone(),
+            checks: if self.dependents.is_empty() {
+                BTreeSet::new()
+            } else {
+                self.limits.dependents.clone()
+            },
+        }
     }
 
     /// How many systems are in each state; states of no system are left out.
@@ -176,6 +202,11 @@ impl Operation {
             .filter(|system| wanted(system))
             .map(|system| system.id.clone())
             .collect()
+    }
+
+    /// Whether health is looked at before the first touch.
+    pub(super) fn looks_before(&self) -> bool {
+        self.limits.baseline && !(self.limits.health.is_empty() && self.dependents.is_empty())
     }
 
     pub(super) fn wave_systems(&self, wave: usize) -> &[System] {

@@ -1,6 +1,7 @@
 //! The way back (AG-706 4.6): exactly the touched systems, last applied first, one at a time.
 
 use super::effect::{EffectKind, Record};
+use super::seeded::SeededBug;
 use super::step::{StepError, Transition, count};
 use super::{Ending, Failure, Phase, SystemState, TripCause};
 use crate::identifier::{CheckId, Digest};
@@ -15,6 +16,7 @@ impl Transition<'_> {
             Phase::Ready
             | Phase::Running
             | Phase::Soaking { .. }
+            | Phase::CoolingDown { .. }
             | Phase::Held { .. }
             | Phase::Halted => {}
         }
@@ -33,7 +35,10 @@ impl Transition<'_> {
         let mut to_revert = Vec::new();
         for &index in &self.operation.touched {
             let system = self.operation.systems.get(index);
-            if system.ok_or(StepError::Corrupt)?.state != SystemState::RolledBack {
+            let state = system.ok_or(StepError::Corrupt)?.state;
+            let forgotten =
+                state == SystemState::Unknown && self.operation.has(SeededBug::ForgetsTheUnknown);
+            if state != SystemState::RolledBack && !forgotten {
                 to_revert.push(index);
             }
         }
@@ -87,7 +92,7 @@ impl Transition<'_> {
                 None => format!("the snapshot after is {after}, there is none from before"),
             };
             let failure = self.revert_failed(index, None, measured, Some(after))?;
-            return self.trip(index, TripCause::Rollback, failure);
+            return self.trip(Some(index), TripCause::Rollback, failure);
         }
         self.set(index, SystemState::RolledBack)?;
         let system = self.system(index)?.id.clone();

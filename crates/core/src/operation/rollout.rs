@@ -1,7 +1,8 @@
 //! The way forward: waves, gates, snapshot and apply, soaks and holds (AG-706 4.9).
 
-use super::effect::{EffectKind, Record};
+use super::effect::{Dependents, EffectKind, Record};
 use super::event::{Sequence, capped};
+use super::seeded::SeededBug;
 use super::step::{StepError, Transition, count};
 use super::{Authority, Ending, Phase, SystemState};
 use crate::identifier::Digest;
@@ -9,6 +10,7 @@ use crate::identifier::Digest;
 impl Transition<'_> {
     pub(super) fn start_wave(&mut self, wave: usize) {
         self.operation.wave = wave;
+        self.operation.failed_in_wave = 0;
         self.operation.phase = Phase::Running;
         let systems = count(self.operation.wave_systems(wave).len());
         self.record(Record::WaveStarted {
@@ -21,7 +23,12 @@ impl Transition<'_> {
     pub(super) fn dispatch(&mut self) -> Result<(), StepError> {
         // Bounded: each turn but the last begins a further wave, and waves are never empty.
         loop {
-            while self.operation.flights.len() < self.operation.limits.concurrency
+            let slots = self
+                .operation
+                .limits
+                .concurrency
+                .saturating_add(usize::from(self.operation.has(SeededBug::OneTooMany)));
+            while self.operation.flights.len() < slots
                 && let Some(index) = self.take_up()
             {
                 self.ask_gate(index)?;
@@ -33,10 +40,7 @@ impl Transition<'_> {
                 return self.finish();
             }
             if let Some(soak) = self.operation.limits.soak {
-                let until = self
-                    .at
-                    .checked_add_signed(soak.duration())
-                    .unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+                let until = self.after(soak);
                 self.record(Record::SoakStarted { until });
                 self.soak(until);
                 return Ok(());
@@ -50,16 +54,21 @@ impl Transition<'_> {
         if let Some(index) = self.operation.returned.pop_first() {
             return Some(index);
         }
-        let index = self.operation.next;
-        if index >= self.operation.wave_end() {
-            return None;
+        let end = self.operation.wave_end();
+        while self.operation.next < end {
+            let index = self.operation.next;
+            self.operation.next = index.saturating_add(1);
+            // What a narrowed `continue` left out is recorded already.
+            let system = self.operation.systems.get(index);
+            if system.is_some_and(|system| system.state == SystemState::Pending) {
+                return Some(index);
+            }
         }
-        self.operation.next = index.saturating_add(1);
-        Some(index)
+        None
     }
 
     /// Every snapshot and every apply is preceded by a gate of its own.
-    fn ask_gate(&mut self, index: usize) -> Result<(), StepError> {
+    pub(super) fn ask_gate(&mut self, index: usize) -> Result<(), StepError> {
         let system = self.system(index)?;
         let (id, before) = match system.before {
             None => (system.id.clone(), SystemState::Snapshot),
@@ -105,11 +114,15 @@ impl Transition<'_> {
         match self.operation.phase {
             Phase::Running => {
                 self.system(index)?.before = Some(digest);
+                if self.operation.looks_before() {
+                    return self.check_health(index, SystemState::Baseline);
+                }
                 self.ask_gate(index)
             }
             // Dispatch stopped meanwhile: the system stays as it is, and so does nothing else.
             Phase::Ready
             | Phase::Soaking { .. }
+            | Phase::CoolingDown { .. }
             | Phase::Held { .. }
             | Phase::Halted
             | Phase::Aborting { .. }
@@ -119,7 +132,7 @@ impl Transition<'_> {
     }
 
     pub(super) fn applied(&mut self, index: usize) -> Result<(), StepError> {
-        if self.operation.limits.health.is_empty() {
+        if self.operation.limits.health.is_empty() && self.operation.dependents.is_empty() {
             return self.recorded(
                 index,
                 SystemState::Unchecked,
@@ -135,9 +148,26 @@ impl Transition<'_> {
         index: usize,
         state: SystemState,
     ) -> Result<(), StepError> {
-        let kind = EffectKind::Health {
-            system: self.system(index)?.id.clone(),
-            checks: self.operation.limits.health.clone(),
+        let system = self.system(index)?.id.clone();
+        let checks = self.operation.limits.health.clone();
+        // On the way back dependents suffer what they suffered; only the system itself is looked at.
+        let dependents = if state == SystemState::RevertHealth {
+            Dependents::default()
+        } else {
+            self.operation.dependents()
+        };
+        let kind = if state == SystemState::Baseline {
+            EffectKind::Baseline {
+                system,
+                checks,
+                dependents,
+            }
+        } else {
+            EffectKind::Health {
+                system,
+                checks,
+                dependents,
+            }
         };
         self.send(index, state, kind)
     }
@@ -162,7 +192,11 @@ impl Transition<'_> {
     /// Whether systems may still be dispatched without a decision of a person.
     pub(super) const fn may_go_on(&self) -> bool {
         match self.operation.phase {
-            Phase::Ready | Phase::Running | Phase::Soaking { .. } | Phase::Held { .. } => true,
+            Phase::Ready
+            | Phase::Running
+            | Phase::Soaking { .. }
+            | Phase::CoolingDown { .. }
+            | Phase::Held { .. } => true,
             Phase::Halted
             | Phase::Aborting { .. }
             | Phase::RollingBack { .. }
@@ -192,7 +226,10 @@ impl Transition<'_> {
 
     pub(super) fn hold(&mut self, reason: String) -> Result<(), StepError> {
         match self.operation.phase {
-            Phase::Running | Phase::Soaking { .. } | Phase::Held { .. } => {}
+            Phase::Running
+            | Phase::Soaking { .. }
+            | Phase::CoolingDown { .. }
+            | Phase::Held { .. } => {}
             // Not begun: its first gates will close. Otherwise nothing is dispatched but reverts.
             Phase::Ready
             | Phase::Halted
@@ -213,11 +250,7 @@ impl Transition<'_> {
             return;
         };
         self.record(Record::Reopened);
-        match self.operation.soak_until {
-            Some(until) if self.at < until => self.soak(until),
-            Some(_) => self.start_next_wave(),
-            None => self.operation.phase = Phase::Running,
-        }
+        self.go_on();
     }
 
     pub(super) fn soak(&mut self, until: chrono::DateTime<chrono::Utc>) {
@@ -241,7 +274,7 @@ impl Transition<'_> {
         }
     }
 
-    fn start_next_wave(&mut self) {
+    pub(super) fn start_next_wave(&mut self) {
         self.operation.soak_until = None;
         self.start_wave(self.operation.wave.saturating_add(1));
     }

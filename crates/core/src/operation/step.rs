@@ -5,7 +5,9 @@ use thiserror::Error;
 
 use super::effect::{Effect, EffectKind, Record};
 use super::event::{Event, EventKind, Sequence, capped};
+use super::seeded::SeededBug;
 use super::{Ending, Operation, Phase, System, SystemState};
+use crate::identifier::SystemId;
 
 /// Why an event is refused. The operation is unchanged, but after [`StepError::Corrupt`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -19,6 +21,18 @@ pub enum StepError {
     /// Another decision was first.
     #[error("the operation is already being ended by an earlier decision; wait for it")]
     AlreadyDecided,
+    /// Nothing is to be continued.
+    #[error("the operation is not halted, so there is nothing to continue; wait for it")]
+    NotHalted,
+    /// A rollback began, so that there is no way forward.
+    #[error("a rollback began; roll back again, or abort")]
+    RollbackBegan,
+    /// What is in flight must be known before anybody continues.
+    #[error("{0} systems are still in flight; wait until they are reported")]
+    InFlight(u64),
+    /// A narrowing keeps what is not there to be kept.
+    #[error("`{0}` is none of the untouched systems; narrow to systems that remain")]
+    NotRemaining(SystemId),
     /// There is nothing to roll back.
     #[error("no system was touched, so there is nothing to roll back; abort instead")]
     NothingTouched,
@@ -51,6 +65,7 @@ pub fn step(operation: &mut Operation, event: Event) -> Result<Vec<Effect>, Step
     };
     transition.take(event.kind)?;
     transition.advance()?;
+    transition.watch();
     Ok(transition.effects)
 }
 
@@ -64,7 +79,9 @@ pub(super) struct Transition<'a> {
 
 impl Transition<'_> {
     fn take(&mut self, event: EventKind) -> Result<(), StepError> {
-        use SystemState::{Apply, Gate, Health, Revert, RevertHealth, RevertSnapshot, Snapshot};
+        use SystemState::{
+            Apply, Baseline, Gate, Health, Revert, RevertHealth, RevertSnapshot, Snapshot,
+        };
         match event {
             EventKind::Start => self.start(),
             EventKind::GateOpened { sequence } => {
@@ -82,15 +99,20 @@ impl Transition<'_> {
             }
             EventKind::Applied { sequence } => self.answered(sequence, &[Apply], Self::applied),
             EventKind::Reverted { sequence } => self.answered(sequence, &[Revert], Self::reverted),
-            EventKind::HealthChecked { sequence, results } => {
-                self.answered(sequence, &[Health, RevertHealth], |this, index| {
-                    this.health_checked(index, results)
-                })
-            }
+            EventKind::HealthChecked {
+                sequence,
+                results,
+                dependents,
+            } => self.answered(
+                sequence,
+                &[Baseline, Health, RevertHealth],
+                |this, index| this.health_checked(index, results, &dependents),
+            ),
             EventKind::ExecutorFailed { sequence, reason } => self.answered(
                 sequence,
                 &[
                     Snapshot,
+                    Baseline,
                     Apply,
                     Health,
                     Revert,
@@ -104,6 +126,7 @@ impl Transition<'_> {
                 &[
                     Gate,
                     Snapshot,
+                    Baseline,
                     Apply,
                     Health,
                     Revert,
@@ -116,11 +139,17 @@ impl Transition<'_> {
                 self.soak_ended(sequence);
                 Ok(())
             }
+            EventKind::TimerEnded { sequence } => self.timer_ended(sequence),
+            EventKind::Halt { source, reason } => self.alert(&source, &reason),
             EventKind::Hold { reason } => self.hold(reason),
             EventKind::Reopened => {
                 self.reopened();
                 Ok(())
             }
+            EventKind::Continue {
+                decisions,
+                narrowed,
+            } => self.resume(decisions, narrowed.as_ref()),
             EventKind::RollBack { decision } => self.roll_back(decision),
             EventKind::Abort { decision } => self.abort(decision),
             EventKind::Recovered => self.recovered(),
@@ -141,14 +170,20 @@ impl Transition<'_> {
         if !fits.contains(&awaited) {
             return Err(StepError::WrongAnswer { sequence, awaited });
         }
-        self.operation.flights.remove(&sequence);
+        if !self.operation.has(SeededBug::CountsDuplicates) {
+            self.operation.flights.remove(&sequence);
+        }
         then(self, index)
     }
 
     /// Dispatches what may now be dispatched.
     fn advance(&mut self) -> Result<(), StepError> {
         match self.operation.phase {
-            Phase::Ready | Phase::Soaking { .. } | Phase::Halted | Phase::Ended { .. } => Ok(()),
+            Phase::Ready
+            | Phase::Soaking { .. }
+            | Phase::CoolingDown { .. }
+            | Phase::Halted
+            | Phase::Ended { .. } => Ok(()),
             Phase::Running => self.dispatch(),
             Phase::Held { .. } => self.finish_if_done(),
             Phase::Aborting { .. } => {
@@ -171,6 +206,7 @@ impl Transition<'_> {
             Phase::Ended { ending } => return Err(StepError::Ended(ending)),
             Phase::Running
             | Phase::Soaking { .. }
+            | Phase::CoolingDown { .. }
             | Phase::Held { .. }
             | Phase::Halted
             | Phase::Aborting { .. }
@@ -181,6 +217,7 @@ impl Transition<'_> {
             systems: count(self.operation.systems.len()),
             waves: count(self.operation.wave_ends.len()),
         });
+        self.arm_deadline();
         self.start_wave(0);
         Ok(())
     }
@@ -192,6 +229,7 @@ impl Transition<'_> {
             Phase::Ready
             | Phase::Running
             | Phase::Soaking { .. }
+            | Phase::CoolingDown { .. }
             | Phase::Held { .. }
             | Phase::Halted
             | Phase::RollingBack { .. } => {}
@@ -207,6 +245,8 @@ impl Transition<'_> {
 
     pub(super) fn end(&mut self, ending: Ending) {
         self.operation.phase = Phase::Ended { ending };
+        self.operation.watch = None;
+        self.operation.deadline = None;
         self.record(Record::Finished {
             ending,
             tally: self.operation.tally.clone(),
@@ -267,18 +307,20 @@ impl Transition<'_> {
         self.hold(reason)
     }
 
-    fn lost(&mut self, index: usize, reason: String) -> Result<(), StepError> {
+    pub(super) fn lost(&mut self, index: usize, reason: String) -> Result<(), StepError> {
         match self.system(index)?.state {
-            SystemState::Gate => self.gate_closed(index, reason),
+            SystemState::Gate | SystemState::Baseline => self.gate_closed(index, reason),
             SystemState::Snapshot | SystemState::Apply | SystemState::Health => {
                 let failure = self.unknown(index, capped(reason))?;
-                self.trip(index, super::TripCause::Unknown, failure)
+                self.trip(Some(index), super::TripCause::Unknown, failure)
             }
             SystemState::Revert | SystemState::RevertHealth | SystemState::RevertSnapshot => {
                 let failure = self.revert_failed(index, None, capped(reason), None)?;
-                self.trip(index, super::TripCause::Rollback, failure)
+                self.trip(Some(index), super::TripCause::Rollback, failure)
             }
             SystemState::Pending
+            | SystemState::AlreadyUnhealthy
+            | SystemState::LeftOut
             | SystemState::Healthy
             | SystemState::Unchecked
             | SystemState::Failed
@@ -295,15 +337,19 @@ impl Transition<'_> {
             SystemState::Snapshot | SystemState::Apply => {
                 self.attempt_failed(index, None, reason, std::collections::BTreeMap::new())
             }
+            // Nothing was changed yet; what cannot be looked at holds.
+            SystemState::Baseline => self.gate_closed(index, reason),
             SystemState::Health => {
                 self.undecidable(index, None, reason, std::collections::BTreeMap::new())
             }
             SystemState::Revert | SystemState::RevertHealth | SystemState::RevertSnapshot => {
                 let failure = self.revert_failed(index, None, reason, None)?;
-                self.trip(index, super::TripCause::Rollback, failure)
+                self.trip(Some(index), super::TripCause::Rollback, failure)
             }
             SystemState::Pending
             | SystemState::Gate
+            | SystemState::AlreadyUnhealthy
+            | SystemState::LeftOut
             | SystemState::Healthy
             | SystemState::Unchecked
             | SystemState::Failed
@@ -322,10 +368,12 @@ impl Transition<'_> {
             });
         }
         let mut first = None;
+        let runs_twice = self.operation.has(SeededBug::RunsTwice);
         for index in flights.into_values() {
             let reason = "the backend restarted before an answer came".to_owned();
             match self.system(index)?.state {
-                SystemState::Gate => self.put_back(index)?,
+                SystemState::Apply if runs_twice => self.put_back(index)?,
+                SystemState::Gate | SystemState::Baseline => self.put_back(index)?,
                 SystemState::Snapshot | SystemState::Apply | SystemState::Health => {
                     let failure = self.unknown(index, reason)?;
                     first.get_or_insert((index, super::TripCause::Unknown, failure));
@@ -335,6 +383,8 @@ impl Transition<'_> {
                     first.get_or_insert((index, super::TripCause::Rollback, failure));
                 }
                 SystemState::Pending
+                | SystemState::AlreadyUnhealthy
+                | SystemState::LeftOut
                 | SystemState::Healthy
                 | SystemState::Unchecked
                 | SystemState::Failed
@@ -345,11 +395,9 @@ impl Transition<'_> {
             }
         }
         if let Some((index, cause, failure)) = first {
-            self.trip(index, cause, failure)?;
+            self.trip(Some(index), cause, failure)?;
         }
-        if let Phase::Soaking { until, .. } = self.operation.phase {
-            self.soak(until);
-        }
+        self.rearm();
         Ok(())
     }
 }

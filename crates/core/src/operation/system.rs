@@ -34,10 +34,16 @@ pub enum SystemState {
     Gate,
     /// In flight: its state before the action is taken.
     Snapshot,
+    /// In flight: the health checks before the first touch.
+    Baseline,
     /// In flight: the action.
     Apply,
     /// In flight: the health checks.
     Health,
+    /// Recorded: not touched, since a check failed before the first touch. No failure of the operation.
+    AlreadyUnhealthy,
+    /// Recorded: not touched, since the decision that continued left it out.
+    LeftOut,
     /// Recorded: applied, and every check passed.
     Healthy,
     /// Recorded: applied, and no check is declared. Never called healthy.
@@ -64,11 +70,14 @@ pub enum SystemState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// The step it happened in.
+    /// The step it happened in; [`SystemState::Pending`] where it was none of a system's steps.
     pub during: SystemState,
     /// The health check, if one said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckId>,
+    /// The system that the check was of, where it is one that depends on this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependent: Option<SystemId>,
     /// The measured value or the executor's words, capped and never trusted.
     pub measured: String,
 }
@@ -80,12 +89,15 @@ impl SystemState {
         match self {
             Self::Gate
             | Self::Snapshot
+            | Self::Baseline
             | Self::Apply
             | Self::Health
             | Self::Revert
             | Self::RevertHealth
             | Self::RevertSnapshot => true,
             Self::Pending
+            | Self::AlreadyUnhealthy
+            | Self::LeftOut
             | Self::Healthy
             | Self::Unchecked
             | Self::Failed
@@ -100,7 +112,9 @@ impl SystemState {
     #[must_use]
     pub const fn is_recorded(self) -> bool {
         match self {
-            Self::Healthy
+            Self::AlreadyUnhealthy
+            | Self::LeftOut
+            | Self::Healthy
             | Self::Unchecked
             | Self::Failed
             | Self::Undecidable
@@ -110,6 +124,7 @@ impl SystemState {
             Self::Pending
             | Self::Gate
             | Self::Snapshot
+            | Self::Baseline
             | Self::Apply
             | Self::Health
             | Self::Revert

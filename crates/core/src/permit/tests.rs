@@ -176,7 +176,7 @@ impl World {
             remaining: remaining.clone(),
         };
         let statement = for_operation(
-            OperationChoice::RollBack,
+            &OperationChoice::RollBack,
             &subjects,
             &self.fixture.judgement(),
             &self.fixture.attempt(person),

@@ -74,7 +74,10 @@ pub fn purpose(
 pub fn check_kind(about: &About, kind: DecisionKind) -> Result<(), Refusal> {
     let fits = match about {
         About::Item(_) => matches!(kind, DecisionKind::Approve | DecisionKind::Reject),
-        About::Operation(_) => matches!(kind, DecisionKind::RollBack | DecisionKind::Abort),
+        About::Operation(_) => matches!(
+            kind,
+            DecisionKind::Continue | DecisionKind::RollBack | DecisionKind::Abort
+        ),
         About::Envelope(_) => kind == DecisionKind::AuthoriseEnvelope,
     };
     if fits {

@@ -1,6 +1,7 @@
 //! The gate before every dispatch (DESIGN §6.5): what gave the operation its right is verified again,
 //! from the stored bytes, against the documents and people of this moment.
 
+mod continued;
 mod revert;
 
 use std::collections::BTreeSet;
@@ -167,6 +168,9 @@ async fn try_check(
     if let Err(reason) = carries_out(backend, stored, machine, &item, &briefing) {
         return Ok(Verdict::Void(reason));
     }
+    if let Err(reason) = looks_at(backend, tx, machine, &briefing).await? {
+        return Ok(Verdict::Void(reason));
+    }
     if let Some(envelope) = briefing.digests.envelope
         && let Err(reason) = authorised::check(backend, tx, envelope).await?
         && backend.envelope(tx).await?.map(|(digest, _)| digest) == Some(envelope)
@@ -176,6 +180,14 @@ async fn try_check(
         )));
     }
     let now = backend.clock.now();
+    // What was approved was approved for its beginning; after a halt it goes on by a newer quorum.
+    let approved_at = if machine.continued_by().is_empty() {
+        now
+    } else if let Err(reason) = continued::check(backend, tx, stored, machine).await? {
+        return Ok(Verdict::Void(reason));
+    } else {
+        stored.started_at
+    };
     let runs_by = match machine.authority() {
         Authority::Drill(_) => return Ok(Verdict::Held("a drill carries no item out".to_owned())),
         Authority::Autonomous(grant) => {
@@ -185,7 +197,9 @@ async fn try_check(
             RunsBy::Envelope
         }
         Authority::Decided(decided) => {
-            if let Err(reason) = decision(backend, tx, &item, &briefing, decided, now).await? {
+            if let Err(reason) =
+                decision(backend, tx, &item, &briefing, decided, approved_at).await?
+            {
                 return Ok(Verdict::Void(reason));
             }
             if let Some(reason) = unwitnessed(backend, &briefing) {
@@ -238,6 +252,27 @@ fn carries_out(
         return differs("its systems, waves or limits are others");
     }
     Ok(())
+}
+
+/// That it looks at the health of those whom the impact names, where its rollout says so.
+async fn looks_at(
+    backend: &Backend,
+    conn: &mut Conn,
+    machine: &Operation,
+    briefing: &Briefing,
+) -> Result<Result<(), String>, StoreError> {
+    if briefing.rollout.dependents.is_empty() {
+        return Ok(Ok(()));
+    }
+    let mut named = operate::dependents(backend, conn, briefing).await?;
+    for system in machine.systems() {
+        named.remove(system.id());
+    }
+    Ok(if machine.dependents().systems == named {
+        Ok(())
+    } else {
+        Err("those whom its impact names are others".to_owned())
+    })
 }
 
 /// Nobody signed for a drill: it must be one, and still harm nobody.

@@ -89,7 +89,7 @@ async fn decided(
 }
 
 /// That the document which was signed for describes this operation, and names those who may decide.
-async fn is_of(
+pub(super) async fn is_of(
     backend: &Backend,
     conn: &mut Conn,
     stored: &Stored,

@@ -8,19 +8,20 @@ use countersign_core::assessment::QuorumRule;
 use countersign_core::canonical;
 use countersign_core::decision::OperationDocument;
 use countersign_core::identifier::{Digest, OperationId};
-use countersign_core::operation::{self, SystemState};
+use countersign_core::operation::{self, EventKind, SystemState};
 use countersign_core::webauthn::Bytes;
 use countersign_wire::decision::About;
 use countersign_wire::operation::{
-    Operation, OperationSubjects, OperationSummary, OperationSystem, SystemPhase, Trip,
+    HaltOperation, Operation, OperationSubjects, OperationSummary, OperationSystem, SystemPhase,
+    Trip,
 };
 
 use super::queue::summaries;
-use crate::auth::Reader;
+use crate::auth::{Reader, Source};
 use crate::backend::Backend;
-use crate::body::Path;
+use crate::body::{Json, Path, check_text};
 use crate::limits;
-use crate::operate::waves_of;
+use crate::operate::{self, waves_of};
 use crate::problem::{Refusal, codes};
 use crate::store::operations::{self, Stored};
 use crate::store::{Conn, StoreError, items, log, payloads};
@@ -124,6 +125,29 @@ pub(super) async fn operation(
     }))
 }
 
+/// `POST /v1/operations/{id}/halt`: any registered monitor stops any operation (AG-706 4.4); only
+/// people let it go on.
+pub(super) async fn halt(
+    Source(source): Source,
+    State(backend): State<Arc<Backend>>,
+    Path(id): Path<OperationId>,
+    Json(halt): Json<HaltOperation>,
+) -> Result<axum::Json<OperationSummary>, Refusal> {
+    check_text("reason", &halt.reason)?;
+    let mut tx = backend.change().await?;
+    let event = EventKind::Halt {
+        source: source.source.to_string(),
+        reason: halt.reason,
+    };
+    let machine = operate::apply(&backend, &mut tx, &id, event).await?;
+    let stored = operations::find(&mut tx, &id)
+        .await?
+        .ok_or_else(|| codes::NOT_FOUND.because(format!("there is no operation `{id}`")))?;
+    let briefing = briefing_of(&mut tx, &stored).await?;
+    tx.commit().await?;
+    Ok(axum::Json(summary(&stored, &machine, briefing)))
+}
+
 /// The latest trip, and the exact bytes of its log entry.
 async fn trip(
     conn: &mut Conn,
@@ -136,10 +160,7 @@ async fn trip(
     let entry = log::entry(conn, index)
         .await?
         .ok_or_else(|| StoreError::Damaged(format!("the entry {index} of a trip is missing")))?;
-    let message = match &trip.failure.check {
-        Some(check) => format!("{check}: {}", trip.failure.measured),
-        None => trip.failure.measured.clone(),
-    };
+    let message = operate::said(&trip.failure);
     Ok((
         Some(Trip {
             system: trip.system.clone(),
@@ -180,8 +201,11 @@ async fn systems(
 const fn phase(state: SystemState) -> SystemPhase {
     match state {
         SystemState::Pending => SystemPhase::Pending,
+        SystemState::AlreadyUnhealthy => SystemPhase::AlreadyUnhealthy,
+        SystemState::LeftOut => SystemPhase::LeftOut,
         SystemState::Gate
         | SystemState::Snapshot
+        | SystemState::Baseline
         | SystemState::Apply
         | SystemState::Health
         | SystemState::Revert

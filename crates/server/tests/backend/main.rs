@@ -4,14 +4,17 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test fails where it stands"
 )]
 
 mod conditions;
 mod drills;
 mod guarded;
+mod halts;
 mod input;
 mod interface;
+mod kills;
 mod path;
 mod person;
 mod recovery;

@@ -102,7 +102,8 @@ async fn the_breaker_halts_and_a_signed_roll_back_undoes() {
         .unwrap();
     let operation = accepted.operation.unwrap();
     let halted = world.wait_for(&operation, OperationState::Halted).await;
-    assert_eq!(halted.trip.unwrap().system.as_str(), "web-2");
+    let tripped_by = halted.trip.unwrap().system.unwrap();
+    assert_eq!(tripped_by.as_str(), "web-2");
     assert_eq!(world.system("web-3"), "old");
     assert_eq!(
         world.agent.proposal(&id).await.unwrap().state,

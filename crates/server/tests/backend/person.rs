@@ -265,10 +265,7 @@ impl<'w> Person<'w> {
         choice: OperationChoice,
     ) -> Result<DecisionAccepted, ClientError> {
         let operation = self.client.operation(id).await.unwrap();
-        let kind = match choice {
-            OperationChoice::RollBack => DecisionKind::RollBack,
-            OperationChoice::Abort => DecisionKind::Abort,
-        };
+        let kind = choice.kind();
         let about = About::Operation(id.clone());
         let nonce = self.nonce(&about, kind).await;
         let attempt = self
@@ -285,7 +282,7 @@ impl<'w> Person<'w> {
             remaining: serde_json::from_slice(&operation.subjects.remaining.0).unwrap(),
         };
         let statement =
-            for_operation(choice, &subjects, &judgement(BTreeSet::new()), &attempt).unwrap();
+            for_operation(&choice, &subjects, &judgement(BTreeSet::new()), &attempt).unwrap();
         let submit = self.signed(about, &statement).await;
         self.client.submit_decision(&submit).await
     }

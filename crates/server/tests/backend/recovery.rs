@@ -248,13 +248,13 @@ async fn a_killed_backend_applies_nothing_twice() {
     assert_eq!(world.system("web-3"), "old");
 }
 
-struct Program {
-    url: String,
-    child: Child,
-    client: Client,
+pub struct Program {
+    pub url: String,
+    pub child: Child,
+    pub client: Client,
 }
 
-async fn program(data: &Path, config: Option<&Path>) -> Program {
+pub async fn program(data: &Path, config: Option<&Path>) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersignd"));
     command
         .args(["serve", "--token-stdin", "--exit-with-stdin", "--data"])

@@ -198,10 +198,7 @@ impl Prepared {
         decider: Decider,
     ) -> Result<Self, DecideError> {
         let subjects = operation.subjects().clone();
-        let kind = match choice {
-            OperationChoice::RollBack => DecisionKind::RollBack,
-            OperationChoice::Abort => DecisionKind::Abort,
-        };
+        let kind = choice.kind();
         let about = About::Operation(operation.document().operation.clone());
         Self::begin(
             client,
@@ -303,7 +300,7 @@ impl Prepared {
                 &attempt,
             )?,
             Subject::Operation { subjects, choice } => {
-                for_operation(*choice, subjects, &judgement, &attempt)?
+                for_operation(choice, subjects, &judgement, &attempt)?
             }
             Subject::Envelope { subjects } => for_envelope(subjects, &judgement, &attempt)?,
         };

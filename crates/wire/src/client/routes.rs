@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Client, ClientError};
 use crate::decision::{BeginDecision, DecisionAccepted, SubmitDecision};
 use crate::deployment::{BeginGenesis, BeginRegistration, Deployment, RegistrationOptions, Sealed};
-use crate::operation::{Operation, OperationSummary};
+use crate::operation::{HaltOperation, Operation, OperationSummary};
 use crate::proposal::ProposalAnswer;
 use crate::queue::{Queue, QueueItem};
 use crate::registry::{
@@ -182,6 +182,21 @@ impl Client {
         self.post(&["v1", "detections", detection, "outcome"])?
             .json(outcome)
             .done()
+            .await
+    }
+
+    /// `POST /v1/operations/{id}/halt` (a source).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn halt_operation(
+        &self,
+        id: &OperationId,
+        halt: &HaltOperation,
+    ) -> Result<OperationSummary, ClientError> {
+        self.post(&["v1", "operations", id.as_str(), "halt"])?
+            .json(halt)
+            .answer()
             .await
     }
 

@@ -3,4 +3,4 @@
 /**
  * Where a system of an operation stands.
  */
-export type SystemPhase = "pending" | "in_flight" | "healthy" | "failed" | "unknown" | "reverted" | "revert_failed";
+export type SystemPhase = "pending" | "already_unhealthy" | "left_out" | "in_flight" | "healthy" | "failed" | "unknown" | "reverted" | "revert_failed";

@@ -70,6 +70,8 @@ export const OPERATION_STATES: Record<OperationState, Sign & { then: string }> =
 
 export const PHASES: Record<SystemPhase, Sign> = {
   pending: { shape: '', word: 'not touched' },
+  already_unhealthy: { shape: '~', word: 'unhealthy before, not touched' },
+  left_out: { shape: '–', word: 'left out by a decision, not touched' },
   in_flight: { shape: '◐', word: 'being worked on' },
   healthy: { shape: '✓', word: 'healthy' },
   failed: { shape: '✕', word: 'failed' },
@@ -85,6 +87,8 @@ export const PHASE_ORDER: readonly SystemPhase[] = [
   'in_flight',
   'healthy',
   'reverted',
+  'already_unhealthy',
+  'left_out',
   'pending',
 ];
 

@@ -384,6 +384,9 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
         per_system,
         concurrency,
         health,
+        dependents,
+        answer_within,
+        within,
         breaker,
     } = after;
     let at = format!("{at}/rollout");
@@ -474,19 +477,63 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
             },
         );
     }
+    changes.members(
+        &format!("{at}/dependents"),
+        &before.dependents,
+        dependents,
+        Direction::Narrows,
+        |check, is_new| {
+            let looks = if is_new { "now runs" } else { "no longer runs" };
+            format!("{name} {looks} the check {check} on those that depend on a system")
+        },
+    );
+    let awaited = |span: Option<Span>| span.map_or(ANSWER_WITHIN_SECONDS, Span::seconds);
+    changes.bound(
+        format!("{at}/answer_within"),
+        Some(&awaited(before.answer_within)),
+        Some(&awaited(*answer_within)),
+        Loosens::Growing,
+        |now, was| format!("{name} now awaits an answer for {now} s, was {was} s"),
+    );
+    changes.bound(
+        format!("{at}/within"),
+        before.within.as_ref(),
+        within.as_ref(),
+        Loosens::Growing,
+        |now, was| format!("an operation of {name} may now take {now}, was {was}"),
+    );
     match (&before.breaker, breaker) {
         (None, None) => {}
         (Some(old), Some(new)) => {
             let Breaker {
-                failures,
+                failures: _,
+                failures_percent,
+                cool_down,
                 attempts_per_system,
             } = new;
             changes.bound(
                 format!("{at}/breaker/failures"),
-                Some(&old.failures.unwrap_or(0)),
-                Some(&failures.unwrap_or(0)),
+                tolerated(old).as_ref(),
+                tolerated(new).as_ref(),
                 Loosens::Growing,
                 |now, was| format!("the breaker of {name} now bears {now} failures, was {was}"),
+            );
+            changes.bound(
+                format!("{at}/breaker/failures_percent"),
+                old.failures_percent.as_ref(),
+                failures_percent.as_ref(),
+                Loosens::Growing,
+                |now, was| {
+                    format!("the breaker of {name} now bears {now} % of a wave, was {was} %")
+                },
+            );
+            let rest = |cool_down: Option<Span>| cool_down.map_or(0, Span::seconds);
+            changes.bound(
+                format!("{at}/breaker/cool_down"),
+                Some(&rest(old.cool_down)),
+                Some(&rest(*cool_down)),
+                Loosens::Shrinking,
+                |now, was| format!("{name} now pauses {now} s after a reset, was {was} s"),
             );
             changes.bound(
                 format!("{at}/breaker/attempts_per_system"),
@@ -502,6 +549,17 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
         }
     }
 }
+
+/// Failed systems that a breaker tolerates; none where only a share of each wave counts.
+const fn tolerated(breaker: &Breaker) -> Option<u32> {
+    match (breaker.failures, breaker.failures_percent) {
+        (None, None) => Some(0),
+        (failures, _) => failures,
+    }
+}
+
+/// How long an answer is awaited where a rollout does not say: an hour.
+const ANSWER_WITHIN_SECONDS: u32 = 3_600;
 
 fn compare_rollback(
     at: &str,

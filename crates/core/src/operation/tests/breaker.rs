@@ -109,7 +109,11 @@ fn check_judgement(results: &[(&str, CheckResult)], expected: SystemState) {
         .iter()
         .map(|(name, result)| (check(name), result.clone()))
         .collect();
-    lab.feed(EventKind::HealthChecked { sequence, results });
+    lab.feed(EventKind::HealthChecked {
+        sequence,
+        results,
+        dependents: BTreeMap::new(),
+    });
     assert_eq!(lab.state("s01"), expected);
 }
 
@@ -159,12 +163,13 @@ fn a_trip_says_what_happened() {
     assert_eq!(
         lab.operation.trip(),
         Some(&Trip {
-            system: id("s03"),
+            system: Some(id("s03")),
             wave: 1,
             cause: TripCause::Failures,
             failure: Failure {
                 during: Health,
                 check: Some(check("up")),
+                dependent: None,
                 measured: "measured".to_owned(),
             },
             failed: 1,

@@ -1,9 +1,12 @@
 //! A small laboratory: it feeds answers to an operation and keeps what it asked for.
 
 mod authority;
+mod baseline;
 mod breaker;
+mod limits;
 mod properties;
 mod recovery;
+mod resume;
 mod rollback;
 mod rollout;
 mod scenario;
@@ -68,6 +71,7 @@ fn breaker(failures: u32, attempts: u32) -> Option<Breaker> {
     Some(Breaker {
         failures: Some(failures),
         attempts_per_system: Some(attempts),
+        ..Breaker::default()
     })
 }
 
@@ -136,7 +140,9 @@ impl Lab {
 
     fn feed(&mut self, kind: EventKind) -> Vec<Effect> {
         let effects = self.step(kind).unwrap();
-        self.trace.extend(effects.iter().map(words));
+        // Timers are looked at where a test is about them.
+        let told = effects.iter().filter(|effect| !is_timer(effect));
+        self.trace.extend(told.map(words));
         self.open.extend(effects.iter().cloned());
         effects
     }
@@ -186,6 +192,7 @@ impl Lab {
             EffectKind::Gate { system, .. } => (system, SystemState::Gate),
             EffectKind::Snapshot { system, .. } => (system, SystemState::Snapshot),
             EffectKind::Apply { system, .. } => (system, SystemState::Apply),
+            EffectKind::Baseline { system, .. } => (system, SystemState::Baseline),
             EffectKind::Health { system, .. } => {
                 let reverting = self.operation.rollback_began_at.is_some();
                 let state = if reverting {
@@ -201,13 +208,31 @@ impl Lab {
                 self.at = *until;
                 return Some(EventKind::SoakEnded { sequence });
             }
-            EffectKind::Record { .. } | EffectKind::Finished { .. } => return None,
+            EffectKind::Record { .. }
+            | EffectKind::StartTimer { .. }
+            | EffectKind::Finished { .. } => return None,
         };
         let fault = self.faults.get(&(system.clone(), state)).copied();
         let reason = "as the test says".to_owned();
         let measured = "measured".to_owned();
         let results = |result| BTreeMap::from([(check("up"), result)]);
+        // Before the first touch everything that is declared is well, where no fault says otherwise.
+        let well: BTreeMap<CheckId, CheckResult> =
+            if let EffectKind::Baseline { checks, .. } = &effect.kind {
+                let pass = |check: &CheckId| {
+                    let measured = "measured".to_owned();
+                    (check.clone(), CheckResult::Pass { measured })
+                };
+                checks.iter().map(pass).collect()
+            } else {
+                BTreeMap::new()
+            };
         Some(match (fault, state) {
+            (None, SystemState::Baseline) => EventKind::HealthChecked {
+                sequence,
+                results: well,
+                dependents: BTreeMap::new(),
+            },
             (Some(Fault::Silent), _) => return None,
             (Some(Fault::Lost), _) => EventKind::Lost { sequence, reason },
             (None, SystemState::Gate) => EventKind::GateOpened { sequence },
@@ -221,15 +246,18 @@ impl Lab {
             },
             (None, SystemState::Apply) => EventKind::Applied { sequence },
             (None, SystemState::Revert) => EventKind::Reverted { sequence },
-            (found, SystemState::Health | SystemState::RevertHealth) => EventKind::HealthChecked {
-                sequence,
-                results: match found {
-                    None => results(CheckResult::Pass { measured }),
-                    Some(Fault::Failed) => results(CheckResult::Fail { measured }),
-                    Some(Fault::NoData) => results(CheckResult::NoData { reason }),
-                    _ => BTreeMap::new(),
-                },
-            },
+            (found, SystemState::Baseline | SystemState::Health | SystemState::RevertHealth) => {
+                EventKind::HealthChecked {
+                    sequence,
+                    dependents: BTreeMap::new(),
+                    results: match found {
+                        None => results(CheckResult::Pass { measured }),
+                        Some(Fault::Failed) => results(CheckResult::Fail { measured }),
+                        Some(Fault::NoData) => results(CheckResult::NoData { reason }),
+                        _ => BTreeMap::new(),
+                    },
+                }
+            }
             (Some(_), _) => EventKind::ExecutorFailed { sequence, reason },
             (None, state) => panic!("{state:?} awaits nothing"),
         })
@@ -261,10 +289,14 @@ fn words(effect: &Effect) -> String {
         EffectKind::Gate { system, before } => format!("gate {system} {}", name(before)),
         EffectKind::Snapshot { system, attempt } => format!("snapshot {system} {attempt}"),
         EffectKind::Apply { system, attempt } => format!("apply {system} {attempt}"),
+        EffectKind::Baseline { system, .. } => format!("baseline {system}"),
         EffectKind::Health { system, .. } => format!("health {system}"),
         EffectKind::Revert { system, .. } => format!("revert {system}"),
         EffectKind::VerifyReverted { system } => format!("verify {system}"),
         EffectKind::StartSoak { until } => format!("soak {}", (*until - midnight()).num_seconds()),
+        EffectKind::StartTimer { until } => {
+            format!("timer {}", (*until - midnight()).num_seconds())
+        }
         EffectKind::Finished { ending } => format!("finished {}", name(ending)),
         EffectKind::Record { record } => match record {
             Record::Started { .. } => "log started".to_owned(),
@@ -281,10 +313,11 @@ fn words(effect: &Effect) -> String {
             Record::Reopened => "log reopened".to_owned(),
             Record::Tripped { trip } => format!(
                 "log tripped {} {} {}",
-                trip.system,
+                trip.system.as_ref().map_or("nothing", SystemId::as_str),
                 name(&trip.failure.during),
                 name(&trip.cause)
             ),
+            Record::Continued { left_out, .. } => format!("log continued without {left_out}"),
             Record::AbortBegan { touched, .. } => format!("log abort, touched {touched}"),
             Record::RollbackBegan { systems, .. } => format!("log rollback of {systems}"),
             Record::Reverting { system } => format!("log reverting {system}"),
@@ -296,6 +329,10 @@ fn words(effect: &Effect) -> String {
             Record::Finished { ending, .. } => format!("log finished {}", name(ending)),
         },
     }
+}
+
+const fn is_timer(effect: &Effect) -> bool {
+    matches!(effect.kind, EffectKind::StartTimer { .. })
 }
 
 fn name(value: &impl Serialize) -> String {

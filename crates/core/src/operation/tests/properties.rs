@@ -12,6 +12,7 @@ struct Observer {
     stopped_at: Sequence,
     held: bool,
     tripped: bool,
+    going_back: bool,
     applies: BTreeMap<SystemId, u32>,
     touched: Vec<SystemId>,
     recorded: BTreeSet<SystemId>,
@@ -55,9 +56,11 @@ impl Observer {
                     assert!(!self.back.contains(system), "what is back is left alone");
                     self.last_revert = Some(rank);
                 }
-                EffectKind::Health { .. }
+                EffectKind::Baseline { .. }
+                | EffectKind::Health { .. }
                 | EffectKind::VerifyReverted { .. }
                 | EffectKind::StartSoak { .. }
+                | EffectKind::StartTimer { .. }
                 | EffectKind::Finished { .. } => {}
                 EffectKind::Record { record } => self.read(record, effect.sequence),
             }
@@ -75,6 +78,12 @@ impl Observer {
                 self.stopped_at = sequence;
             }
             Record::Reopened => self.held = false,
+            Record::Continued { .. } => {
+                assert!(self.tripped && !self.going_back, "only from a halt");
+                self.tripped = false;
+                self.held = false;
+                self.stopped_at = sequence;
+            }
             Record::Touched { system, .. } => {
                 if !self.touched.contains(system) {
                     self.touched.push(system.clone());
@@ -84,6 +93,7 @@ impl Observer {
                 assert!(self.recorded.insert(system.clone()), "recorded once");
             }
             Record::RollbackBegan { .. } => {
+                self.going_back = true;
                 self.tripped = true;
                 self.last_revert = None;
             }
@@ -99,7 +109,10 @@ impl Observer {
                     self.back.insert(system.clone());
                 }
             }
-            Record::AbortBegan { .. } => self.tripped = true,
+            Record::AbortBegan { .. } => {
+                self.going_back = true;
+                self.tripped = true;
+            }
             Record::Finished { ending, .. } => {
                 let touched: BTreeSet<SystemId> = self.touched.iter().cloned().collect();
                 assert!(touched.is_subset(&self.recorded), "every touched is logged");
@@ -198,14 +211,18 @@ impl World {
     fn answer(&self, effect: &Effect, choice: u8) -> Option<EventKind> {
         let sequence = effect.sequence;
         let reason = "random".to_owned();
-        if choice == 1 && !matches!(effect.kind, EffectKind::StartSoak { .. }) {
+        let is_timer = matches!(
+            effect.kind,
+            EffectKind::StartSoak { .. } | EffectKind::StartTimer { .. }
+        );
+        if choice == 1 && !is_timer {
             return Some(EventKind::Lost { sequence, reason });
         }
         Some(match &effect.kind {
             EffectKind::Record { .. } | EffectKind::Finished { .. } => return None,
             EffectKind::Gate { .. } if choice == 2 => EventKind::GateClosed { sequence, reason },
             EffectKind::Gate { .. } => EventKind::GateOpened { sequence },
-            EffectKind::Health { .. } => {
+            EffectKind::Baseline { .. } | EffectKind::Health { .. } => {
                 let result = match choice {
                     2 | 3 => CheckResult::Fail { measured: reason },
                     4 => CheckResult::NoData { reason },
@@ -215,9 +232,11 @@ impl World {
                 EventKind::HealthChecked {
                     sequence,
                     results: results.collect(),
+                    dependents: BTreeMap::new(),
                 }
             }
             EffectKind::StartSoak { .. } => EventKind::SoakEnded { sequence },
+            EffectKind::StartTimer { .. } => EventKind::TimerEnded { sequence },
             _ if choice == 2 => EventKind::ExecutorFailed { sequence, reason },
             EffectKind::Snapshot { system, .. } => EventKind::SnapshotTaken {
                 sequence,
@@ -238,13 +257,21 @@ impl World {
 
     /// Effects whose answer is awaited now.
     fn awaited(&self) -> Vec<Effect> {
-        let due = |sequence| matches!(self.operation.phase, Phase::Soaking { timer, .. } if timer == sequence);
+        let due = |sequence| is_due(&self.operation, sequence);
         let flights = &self.operation.flights;
         let open = self
             .asked
             .iter()
             .filter(|effect| flights.contains_key(&effect.sequence) || due(effect.sequence));
         open.cloned().collect()
+    }
+
+    /// Every second untouched system, every third time.
+    fn narrowed(&self, choice: u8) -> Option<BTreeSet<SystemId>> {
+        choice.is_multiple_of(3).then(|| {
+            let remaining = self.operation.remaining();
+            remaining.into_iter().step_by(2).collect()
+        })
     }
 
     fn act(&mut self, action: u8, choice: u8, which: usize) {
@@ -260,6 +287,14 @@ impl World {
             4 if choice < 6 => self.feed(EventKind::Recovered),
             5..=8 => self.feed(EventKind::Reopened),
             9 => self.at -= seconds(50),
+            11 if choice < 20 => self.feed(EventKind::Halt {
+                source: "monitor".to_owned(),
+                reason,
+            }),
+            12..=15 => self.feed(EventKind::Continue {
+                decisions: BTreeSet::from([decision]),
+                narrowed: self.narrowed(choice),
+            }),
             10 if !self.asked.is_empty() => {
                 // An answer to anything ever asked, awaited or not.
                 let effect = self.asked[which % self.asked.len()].clone();
@@ -302,6 +337,7 @@ impl World {
                 Phase::Halted => self.feed(EventKind::RollBack { decision }),
                 Phase::Running
                 | Phase::Soaking { .. }
+                | Phase::CoolingDown { .. }
                 | Phase::Aborting { .. }
                 | Phase::RollingBack { .. }
                 | Phase::Ended { .. } => panic!("stuck: {:#?}", self.operation),
@@ -309,6 +345,19 @@ impl World {
         }
         panic!("no progress: {:#?}", self.operation);
     }
+}
+
+/// Whether this is the effect of a timer that is set.
+fn is_due(operation: &Operation, sequence: Sequence) -> bool {
+    let phase =
+        if let Phase::Soaking { timer, .. } | Phase::CoolingDown { timer, .. } = operation.phase {
+            Some(timer)
+        } else {
+            None
+        };
+    let deadline = operation.deadline.map(|timer| timer.sequence);
+    let watch = operation.watch.map(|watch| watch.timer.sequence);
+    [phase, deadline, watch].contains(&Some(sequence))
 }
 
 /// Whether the event is an answer that the operation waits for, or no answer at all.
@@ -322,12 +371,14 @@ fn awaits(operation: &Operation, kind: &EventKind) -> bool {
         | EventKind::ExecutorFailed { sequence, .. }
         | EventKind::HealthChecked { sequence, .. }
         | EventKind::Lost { sequence, .. } => operation.flights.contains_key(sequence),
-        EventKind::SoakEnded { sequence } => {
-            matches!(operation.phase, Phase::Soaking { timer, .. } if timer == *sequence)
+        EventKind::SoakEnded { sequence } | EventKind::TimerEnded { sequence } => {
+            is_due(operation, *sequence)
         }
         EventKind::Start
         | EventKind::Hold { .. }
         | EventKind::Reopened
+        | EventKind::Halt { .. }
+        | EventKind::Continue { .. }
         | EventKind::RollBack { .. }
         | EventKind::Abort { .. }
         | EventKind::Recovered => true,
@@ -348,6 +399,7 @@ fn rollouts() -> impl Strategy<Value = Rollout> {
                 per_system: None,
                 canary,
                 waves: wave_sizes(&waves),
+                within: if soaks { soak("5m") } else { None },
                 soak: if soaks { soak("1m") } else { None },
                 concurrency,
                 health: if checked {
@@ -356,6 +408,7 @@ fn rollouts() -> impl Strategy<Value = Rollout> {
                     BTreeSet::new()
                 },
                 breaker: limits.and_then(|(failures, attempts)| breaker(failures, attempts)),
+                ..Rollout::default()
             },
         )
 }

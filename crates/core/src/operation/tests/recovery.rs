@@ -39,6 +39,7 @@ fn check_recovery(until: &str, touched: usize, tripped: Option<&str>) {
 fn after_a_restart_what_was_in_flight_is_unknown_and_trips() {
     check_recovery("gate s02 snapshot", 1, None);
     check_recovery("snapshot s02", 1, Some("s02 snapshot unknown"));
+    check_recovery("baseline s02", 1, None);
     check_recovery("gate s02 apply", 1, None);
     check_recovery("apply s02", 2, Some("s02 apply unknown"));
     check_recovery("health s02", 2, Some("s02 health unknown"));

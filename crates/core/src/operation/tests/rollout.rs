@@ -12,6 +12,7 @@ fn a_system_takes_the_whole_path() {
             "log wave 0 of 1",
             "gate s01 snapshot",
             "snapshot s01 1",
+            "baseline s01",
             "gate s01 apply",
             "log touched s01",
             "apply s01 1",
