@@ -144,7 +144,7 @@ pub struct Operation {
     /// A bug sown by a test.
     #[cfg(feature = "seeded-bugs")]
     #[serde(skip)]
-    bug: Option<seeded::SeededBug>,
+    bug: Option<SeededBug>,
 }
 
 /// What bounds an operation, from the rule's rollout.
