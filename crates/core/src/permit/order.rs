@@ -23,7 +23,7 @@ pub const SIGNATURE_PREFIX: &[u8] = b"countersign/order/v1\0";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// [`SCHEMA`].
+    /// `SCHEMA`.
     pub schema: String,
     /// The deployment.
     pub audience: DeploymentId,
