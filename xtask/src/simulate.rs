@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::process::{Outcome, run};
 use crate::workspace::Workspace;
 
-/// Seeds of a test run; the whole step takes less than a minute.
-const SEEDS: u64 = 2_000;
+/// Seeds of a test run: about half a minute.
+const SEEDS: u64 = 10_000;
 
 /// Seeds of the command where it names no number.
 pub(crate) const SEEDS_BY_COMMAND: u64 = 10_000;

@@ -1,4 +1,9 @@
 //! Every order of every answer, restart and decision, for 3 systems in 2 waves (stateright).
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};

@@ -1,9 +1,4 @@
 //! The operation's state machine under a seeded scheduler, and explored without one (DESIGN §8).
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 #[cfg(not(feature = "seeded-bugs"))]
 mod explore;

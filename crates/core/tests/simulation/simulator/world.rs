@@ -346,7 +346,7 @@ impl World {
     /// Gives the operation an event: one transaction, with a crash before it, after it, or between
     /// any two of the effects that it hands over.
     fn feed(&mut self, kind: EventKind) -> Result<(), Violation> {
-        if self.strikes(300) {
+        if self.strikes(100) {
             return self.crash("crash before the commit");
         }
         let event = Event {
@@ -385,12 +385,12 @@ impl World {
             if matches!(effect.kind, EffectKind::Record { .. }) {
                 continue;
             }
-            if self.strikes(300) {
+            if self.strikes(80) {
                 return self.crash("crash between two effects");
             }
             self.hand_over(effect);
         }
-        if self.strikes(600) {
+        if self.strikes(200) {
             return self.crash("crash after the commit");
         }
         Ok(())
