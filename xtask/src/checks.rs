@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::arrows;
 use crate::build;
+use crate::cedar;
 use crate::desktop::Desktop;
 use crate::fuzz;
 use crate::generate::{self, Drift};
@@ -63,6 +64,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "simulate",
         about: "operations under a fresh range of seeds; each bug sown is found",
         run: simulate::step,
+    },
+    Step {
+        name: "cedar",
+        about: "a hundred thousand generated cases, decided by the core and by Cedar alike",
+        run: cedar::prove,
     },
     Step {
         name: "generated",

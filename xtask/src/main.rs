@@ -7,6 +7,7 @@
 
 mod arrows;
 mod build;
+mod cedar;
 mod checks;
 mod demo;
 mod desktop;
@@ -159,11 +160,18 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
             "there are no figures of `{what}`; write `cargo xtask bench core` or `operations`"
         )));
     }
-    run(workspace
-        .cargo("bench")
-        .args(["--locked", "--package", "countersign-core", "--bench", what])
-        .arg("--")
-        .args(names))
+    let is_core = what == "core";
+    if !(is_core && cedar::is_all(names)) {
+        run(workspace
+            .cargo("bench")
+            .args(["--locked", "--package", "countersign-core", "--bench", what])
+            .arg("--")
+            .args(names))?;
+    }
+    if is_core && cedar::is_wanted(names) {
+        cedar::bench(workspace, names)?;
+    }
+    Ok(())
 }
 
 fn lab(workspace: &Workspace, arguments: &[String]) -> Outcome {

@@ -299,3 +299,47 @@ fn text_of(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     text(&output.stdout)
 }
+
+#[test]
+fn an_envelope_is_exported_to_cedar_and_nothing_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("new").join("cedar");
+    let envelope = example("envelope.yaml");
+    let export = || {
+        run(&[
+            "envelope".as_ref(),
+            "export".as_ref(),
+            "--cedar".as_ref(),
+            envelope.as_os_str(),
+            into.as_os_str(),
+        ])
+    };
+    let output = export();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let policies = fs::read_to_string(into.join("policies.cedar")).unwrap();
+    assert!(policies.contains("@rule(\"routine-patch\")"), "{policies}");
+    let schema = fs::read_to_string(into.join("schema.cedarschema")).unwrap();
+    assert!(schema.contains("namespace Countersign"), "{schema}");
+
+    fs::write(into.join("policies.cedar"), "mine").unwrap();
+    fs::remove_file(into.join("schema.cedarschema")).unwrap();
+    let output = export();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("policies.cedar is there already"));
+    let kept = fs::read_to_string(into.join("policies.cedar")).unwrap();
+    assert_eq!(kept, "mine");
+    assert!(!into.join("schema.cedarschema").exists());
+}
+
+#[test]
+fn an_export_names_its_language() {
+    let envelope = example("envelope.yaml");
+    let output = run(&[
+        "envelope".as_ref(),
+        "export".as_ref(),
+        envelope.as_os_str(),
+        "out".as_ref(),
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--cedar"));
+}

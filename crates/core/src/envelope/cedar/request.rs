@@ -27,9 +27,9 @@ pub struct Request {
     pub detected_at: i64,
     /// Age of the detection.
     pub detected_ago: i64,
-    /// When the topology was true.
+    /// When the newest part of the topology in scope was true (4.3).
     pub topology_observed_at: i64,
-    /// Age of the topology.
+    /// Age of the oldest part of the topology in scope (4.3).
     pub topology_age: i64,
     /// Whether the envelope was authorised by a full quorum (4.10).
     pub authorised: Option<bool>,

@@ -50,8 +50,8 @@ const CONTEXT: &str = r#"      // Instants are microseconds since 1970, ages are
       "proposal_expires_at": Long,
       "detected_at": Long,
       "detected_ago": Long,
-      "topology_observed_at": Long,
-      "topology_age": Long,
+      "topology_observed_at": Long,    // of the newest part in scope
+      "topology_age": Long,            // of the oldest part in scope
       "authorised"?: Bool,             // absent: nobody knows
       "suspended"?: Bool,              // absent: nobody knows
       "severity": Long,                // registered, or else claimed: low 0 to critical 3
