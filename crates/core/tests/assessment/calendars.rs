@@ -187,5 +187,40 @@ pub(crate) fn cases() -> Vec<Case> {
             .set("envelope/rules/0/conditions/inside", json!(["market"]))
             .set("envelope/rules/0/conditions/outside", json!(["market"]))
             .blocks("4.1"),
+        excepting("a day taken out of it", "2026-11-24T12:00:00Z").blocks("4.1"),
+        excepting("another day", "2026-12-01T12:00:00Z"),
+        excepting("neither", "2026-12-01T20:00:00Z").blocks("4.1"),
+        outside_but(
+            "outside a stretch but for its exception",
+            "2026-11-24T12:00:00Z",
+        ),
+        outside_but("inside it on another day", "2026-12-01T12:00:00Z").blocks("4.1"),
     ]
+}
+
+/// The world inside of the market's hours, but for one day.
+fn excepting(why: &'static str, now: &str) -> Case {
+    case("4.1", why)
+        .at(now)
+        .set("proposal/expires_at", json!("2027-01-01T00:00:00Z"))
+        .set("proposal/detection/detected_at", json!(now))
+        .set("history/signals/0/observed_at", json!(now))
+        .set("topology/observed_at", json!(now))
+        .set("envelope/calendars", market_but_one_day())
+        .remove("envelope/rules/0/conditions/outside")
+        .set("envelope/rules/0/conditions/inside", json!(["market"]))
+}
+
+/// The world outside of the market's hours, but for one day.
+fn outside_but(why: &'static str, now: &str) -> Case {
+    excepting(why, now)
+        .remove("envelope/rules/0/conditions/inside")
+        .set("envelope/rules/0/conditions/outside", json!(["market"]))
+}
+
+fn market_but_one_day() -> Value {
+    json!({
+        "market": {"zone": "Europe/London", "days": ["tue"], "from": "08:00", "to": "16:30", "except": ["holiday"]},
+        "holiday": {"zone": "Europe/London", "dates": {"from": "2026-11-24", "to": "2026-11-24"}},
+    })
 }

@@ -23,6 +23,14 @@ fn severity(why: &'static str, registered: &str, claimed: &str) -> Case {
         .set("proposal/detection/severity", json!(claimed))
 }
 
+/// A rule for two sites, and the sites of the three targets.
+fn at_sites(why: &'static str, sites: [&str; 3]) -> Case {
+    let rule = of(why).set("envelope/rules/0/targets/sites", json!(["london", "leeds"]));
+    sites.iter().enumerate().fold(rule, |case, (number, site)| {
+        case.set(&format!("topology/systems/{number}/site"), json!(site))
+    })
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let renamed = |id: &str| {
         let mut rule = rule();
@@ -54,6 +62,32 @@ pub(crate) fn cases() -> Vec<Case> {
         of("one of two agents").set("envelope/agents", json!(["other", "soc-agent"])),
         of("another action")
             .set("envelope/rules/0/actions", json!(["config-change"]))
+            .blocks(NONE)
+            .no_rule(),
+        at_sites(
+            "every target at a site of the rule",
+            ["london", "leeds", "london"],
+        ),
+        at_sites("one target at another site", ["london", "leeds", "paris"])
+            .blocks(NONE)
+            .no_rule(),
+        at_sites(
+            "one target at a site that nobody knows",
+            ["london", "leeds", "london"],
+        )
+        .remove("topology/systems/2/site")
+        .blocks(NONE)
+        .no_rule(),
+        of("every target is exposed as the rule asks")
+            .set("envelope/rules/0/targets/exposure", json!(["internal"]))
+            .set("topology/systems/0/exposure", json!("internal"))
+            .set("topology/systems/1/exposure", json!("internal"))
+            .set("topology/systems/2/exposure", json!("internal")),
+        of("one target is public")
+            .set("envelope/rules/0/targets/exposure", json!(["internal"]))
+            .set("topology/systems/0/exposure", json!("internal"))
+            .set("topology/systems/1/exposure", json!("internal"))
+            .set("topology/systems/2/exposure", json!("public"))
             .blocks(NONE)
             .no_rule(),
         of("one target of another class")

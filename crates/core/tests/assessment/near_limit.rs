@@ -28,6 +28,9 @@ pub(crate) fn cases() -> Vec<Case> {
             .any_share()
             .on("app-server", &["app-1"])
             .says("4.12", "1 of 1 services"),
+        case("4.12", "a limit of none is not near")
+            .set("envelope/tiers/non-critical/blast_radius/segments", json!(0))
+            .never_says("4.12", "within 10 %"),
         case("4.12", "passes where people must decide")
             .on("plc", &["plc-1"])
             .blocks("4.1 4.4? 4.5? 4.6? 4.7 4.9?"),
