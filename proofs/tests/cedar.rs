@@ -15,6 +15,10 @@ use countersign_proofs::worlds::{self, ENVELOPE_FAULTS, FAULTS, VOID, World};
 const ENVELOPES: u64 = 400;
 const CASES_OF_EACH: u64 = 260;
 
+/// One case in so many is checked against the schema before Cedar decides it; an error while it decides
+/// fails the test in any case.
+const CHECKED_ONE_IN: u64 = 8;
+
 /// Cases of each kind without which nothing would be proved of that kind.
 const OF_EACH_KIND_MIN: u64 = 60;
 
@@ -149,7 +153,11 @@ fn compare(
     let mut rules: BTreeSet<String> = BTreeSet::new();
     let mut allowed = 0;
     for request in &requests {
-        let asked = peer.read(request);
+        let asked = if seen.cases.is_multiple_of(CHECKED_ONE_IN) {
+            peer.read(request)
+        } else {
+            peer.read_unchecked(request)
+        };
         // Cedar skips a policy that errs: a decision beside an error is worth nothing.
         let said = peer
             .ask(&asked)
@@ -232,8 +240,11 @@ fn count_denials(
     if let Some(clause) = one {
         *seen.clauses.entry(clause).or_default() += 1;
     }
-    // A target that is safety-critical is granted by nobody either.
-    let nothing_else = one.is_some() || (native.rule.is_none() && blocking.len() == 5);
+    // A target that is safety-critical is granted by nobody either; a tier of which the envelope says
+    // nothing has neither autonomy nor limits.
+    let nothing_else = one.is_some()
+        || (native.rule.is_none() && blocking.len() == 5)
+        || *blocking == BTreeSet::from(["4.5", "4.7"]);
     if let ([fault], true) = (faults, nothing_else) {
         *seen.denied.entry(fault).or_default() += 1;
     }
