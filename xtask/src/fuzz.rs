@@ -2,8 +2,11 @@
 //! the stable compiler and without `cargo fuzz`.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Mutex;
+use std::thread;
 
 use crate::process::{Failure, Outcome, output, run};
 use crate::workspace::Workspace;
@@ -48,10 +51,25 @@ pub(crate) fn fuzz(workspace: &Workspace) -> Outcome {
         .env("RUSTFLAGS", FLAGS.join(" "))
         .env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
     let binaries = target.join(host).join("debug");
-    for name in names(&folder)? {
-        try_one(workspace, &folder, &binaries, &target, &name)?;
-    }
-    Ok(())
+    let names = Mutex::new(names(&folder)?.into_iter());
+    let next = || names.lock().ok()?.next();
+    let at_once = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..at_once)
+            .map(|_| {
+                scope.spawn(|| {
+                    while let Some(name) = next() {
+                        try_one(workspace, &folder, &binaries, &target, &name)?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        running.into_iter().try_for_each(|one| {
+            one.join()
+                .unwrap_or_else(|_| Err(Failure::new("a fuzzing thread panicked")))
+        })
+    })
 }
 
 fn host(workspace: &Workspace) -> Outcome<String> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::process::{Failure, Outcome, run};
 use crate::tools::NEXTEST;
-use crate::workspace::Workspace;
+use crate::workspace::{WholeWorkspace, Workspace};
 
 /// Whether differences are written down or refused.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) fn bindings(workspace: &Workspace, drift: Drift) -> Outcome {
         .join("bindings");
     let fresh = workspace.in_target("bindings");
     remove(&fresh)?;
-    export(workspace, &fresh)?;
+    export(workspace, &fresh, drift)?;
     let differences = differences(&read(&committed)?, &read(&fresh)?);
     if differences.is_empty() {
         println!("  {} is as the code says", committed.display());
@@ -44,14 +44,22 @@ pub(crate) fn bindings(workspace: &Workspace, drift: Drift) -> Outcome {
 }
 
 /// ts-rs exports from tests of its own making, a test a type. They run one after the other, because
-/// types share files; and without the other crates, which may not compile until they are here.
-fn export(workspace: &Workspace, into: &Path) -> Outcome {
-    run(workspace
-        .command(NEXTEST.path()?)
-        .args(["nextest", "run", "--package", "countersign-wire"])
+/// types share files. Where they are mended, without the other crates, which may not compile until the
+/// types are here; where they are compared, from what is compiled already.
+fn export(workspace: &Workspace, into: &Path, drift: Drift) -> Outcome {
+    let mut command = workspace.command(NEXTEST.path()?);
+    command.args(["nextest", "run", "--locked"]);
+    match drift {
+        Drift::Mend => command.args(["--package", "countersign-wire"]),
+        Drift::Refuse => command.whole_workspace(),
+    };
+    run(command
         .args(["--ignore-default-filter", "--test-threads", "1"])
         .args(["--status-level", "fail", "--final-status-level", "fail"])
-        .args(["--filterset", "test(/export_bindings/)"])
+        .args([
+            "--filterset",
+            "package(countersign-wire) & test(/export_bindings/)",
+        ])
         .env("TS_RS_EXPORT_DIR", into)
         .env("TS_RS_LARGE_INT", "number"))
 }

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::process::{Outcome, run};
-use crate::workspace::Workspace;
+use crate::workspace::{WholeWorkspace, Workspace};
 
 /// Seeds of a test run: about half a minute.
 const SEEDS: u64 = 10_000;
@@ -16,7 +16,8 @@ pub(crate) fn simulate(workspace: &Workspace, seeds: u64, from: u64) -> Outcome 
     run(workspace
         .cargo("bench")
         .args(["--locked", "--profile", "dev"])
-        .args(["--package", "countersign-core", "--bench", "simulate"])
+        .whole_workspace()
+        .args(["--bench", "simulate"])
         .arg("--")
         .args([seeds.to_string(), from.to_string()]))
 }
@@ -26,8 +27,10 @@ pub(crate) fn step(workspace: &Workspace) -> Outcome {
     simulate(workspace, SEEDS, fresh())?;
     run(workspace
         .cargo("test")
-        .args(["--locked", "--package", "countersign-core"])
-        .args(["--features", "seeded-bugs", "--test", "simulation"])
+        .arg("--locked")
+        .whole_workspace()
+        .args(["--features", "countersign-core/seeded-bugs"])
+        .args(["--test", "simulation"])
         .args(["each_bug_sown_is_found"]))
 }
 

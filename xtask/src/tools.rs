@@ -11,19 +11,24 @@ use crate::process::{Failure, Outcome, run};
 pub(crate) struct Tool {
     name: &'static str,
     version: &'static str,
+    /// Whether its optional parts are left out: they are none of ours, and cost a minute to compile.
+    is_bare: bool,
 }
 
 pub(crate) const NEXTEST: Tool = Tool {
     name: "cargo-nextest",
     version: "^0.9.143",
+    is_bare: true,
 };
 pub(crate) const DENY: Tool = Tool {
     name: "cargo-deny",
     version: "^0.20",
+    is_bare: false,
 };
 pub(crate) const TAURI_DRIVER: Tool = Tool {
     name: "tauri-driver",
     version: "^2",
+    is_bare: false,
 };
 
 impl Tool {
@@ -63,6 +68,7 @@ impl Tool {
                 "--root",
             ])
             .arg(cache)
+            .args(self.is_bare.then_some("--no-default-features"))
             // Not in the repository, whose configuration is none of the tool's business, and not
             // into its target folder.
             .current_dir(cache)
