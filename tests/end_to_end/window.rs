@@ -7,8 +7,9 @@ use chrono::Utc;
 use countersign_core::identifier::ProposalId;
 use countersign_tests::demonstration::walk;
 use countersign_tests::organisation;
-use countersign_tests::people::{OT_OFFICER, PIN};
+use countersign_tests::people::{OT_OFFICER, PIN, SOC_LEAD};
 use countersign_tests::setup::Northwind;
+use countersign_tests::story::{first_authority, scenario_a_halted};
 use countersign_tests::window::key::{DOWN, ENTER, SPACE};
 use countersign_tests::window::{Surroundings, Window};
 use serde_json::{Value, json};
@@ -53,6 +54,41 @@ async fn a_lost_connection_is_said_and_what_was_written_stays() -> anyhow::Resul
         window.value("rationale").await?.as_deref(),
         Some("Half a thought")
     );
+    window.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_halted_operation_is_continued_with_fewer() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (world, mut window) = opened(folder.path()).await?;
+    first_authority(&world, &|_| {}).await?;
+    let (_, operation) = scenario_a_halted(&world, &mut window, &|_| {}).await?;
+    window
+        .continue_without(
+            SOC_LEAD,
+            &operation,
+            "pay-0005",
+            "Host 3 has another certificate store; host 4 is alike to 1 and 2.",
+        )
+        .await?;
+    window
+        .wait_for_attribute("operation", "data-state", "completed")
+        .await?;
+    for (host, phase, applied) in [
+        ("pay-0001", "healthy", 1),
+        ("pay-0003", "failed", 1),
+        ("pay-0004", "healthy", 1),
+        ("pay-0005", "left_out", 0),
+    ] {
+        window
+            .wait_for_attribute(&format!("cell-{host}"), "data-phase", phase)
+            .await?;
+        let counts = world.systems.counts(host).await?;
+        assert_eq!(counts.applied, applied, "{host}");
+    }
+    window
+        .wait_for_words("operation", "It ran to its end")
+        .await?;
     window.close().await
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check and test, cheapest first, stopping at the first that fails.
+//! `cargo xtask test`: every check and test, about cheapest first, stopping at the first that fails.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::fuzz;
 use crate::generate::{self, Drift};
 use crate::process::{Failure, Outcome, elapsed, run};
 use crate::simulate;
-use crate::tools::{DENY, NEXTEST};
+use crate::tools::{self, DENY, NEXTEST, TAURI_DRIVER, Tool};
 use crate::ui;
 use crate::workspace::{WholeWorkspace, Workspace};
 
@@ -21,6 +21,7 @@ const END_TO_END: &str = "countersign-tests";
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    tools: &'static [&'static Tool],
     run: fn(&Workspace) -> Outcome,
 }
 
@@ -28,61 +29,73 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "format",
         about: "rustfmt",
+        tools: &[],
         run: format,
-    },
-    Step {
-        name: "dependencies",
-        about: "licences, bans, sources, and who may depend on whom",
-        run: dependencies,
     },
     Step {
         name: "ui",
         about: "ESLint, Prettier, svelte-check, unit tests and bundle of the screens",
+        tools: &[],
         run: screens,
     },
     Step {
         name: "clippy",
         about: "every lint of the workspace",
+        tools: &[],
         run: clippy,
+    },
+    Step {
+        name: "dependencies",
+        about: "licences, bans, sources, and who may depend on whom",
+        tools: &[&DENY],
+        run: dependencies,
     },
     Step {
         name: "build",
         about: "every program and test",
+        tools: &[],
         run: compile,
     },
     Step {
         name: "unit",
         about: "the tests of every crate",
+        tools: &[&NEXTEST],
         run: unit,
     },
     Step {
         name: "fuzz",
         about: "everything that reads what others wrote, under libFuzzer for a bounded time",
+        tools: &[],
         run: fuzz::fuzz,
     },
     Step {
         name: "simulate",
         about: "operations under a fresh range of seeds; each bug sown is found",
+        tools: &[],
         run: simulate::step,
     },
     Step {
         name: "cedar",
         about: "a hundred thousand generated cases, decided by the core and by Cedar alike",
+        tools: &[&DENY],
         run: cedar::prove,
     },
     Step {
         name: "generated",
         about: "committed generated files are as the code says",
+        tools: &[&NEXTEST],
         run: generated,
     },
     Step {
         name: "documentation",
         about: "documentation builds without a warning, its examples run",
+        tools: &[],
         run: documentation,
     },
     Step {
         name: "end-to-end",
         about: "console, backend, keys and systems together, in a real window",
+        tools: &[&NEXTEST, &TAURI_DRIVER],
         run: end_to_end,
     },
 ];
@@ -97,9 +110,11 @@ pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Outcome {
             "there is no step `{unknown}`; `cargo xtask help` lists them"
         )));
     }
-    let chosen = STEPS
+    let chosen: Vec<&Step> = STEPS
         .iter()
-        .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name));
+        .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name))
+        .collect();
+    tools::build_beside(chosen.iter().flat_map(|step| step.tools).copied());
     let mut passed: Vec<(&str, Duration)> = Vec::new();
     for step in chosen {
         println!("\n▶ {}: {}", step.name, step.about);

@@ -4,6 +4,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use crate::process::{Failure, Outcome, run};
 
@@ -31,24 +33,64 @@ pub(crate) const TAURI_DRIVER: Tool = Tool {
     is_bare: false,
 };
 
+/// One tool is built at a time, and each once.
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// Builds what is not on this machine while other steps run, which leave processors idle now and then.
+/// What fails here is tried again, and told, by the step that needs it.
+pub(crate) fn build_beside(tools: impl Iterator<Item = &'static Tool>) {
+    let mut missing: Vec<&Tool> = Vec::new();
+    for tool in tools {
+        let known = missing.iter().any(|other| other.name == tool.name);
+        if !known && matches!(tool.found(), Ok(None)) {
+            missing.push(tool);
+        }
+    }
+    if missing.is_empty() {
+        return;
+    }
+    thread::spawn(move || {
+        for tool in missing {
+            if let Err(failure) = tool.path() {
+                println!(
+                    "  {} waits for the step that needs it: {failure}",
+                    tool.name
+                );
+            }
+        }
+    });
+}
+
 impl Tool {
     /// Where the tool is, after building it if it is nowhere.
     pub(crate) fn path(&self) -> Outcome<PathBuf> {
-        let program = format!("{}{}", self.name, env::consts::EXE_SUFFIX);
-        let cache = cache_folder()?;
-        let cached = cache.join("bin").join(&program);
-        let on_path = env::var_os("PATH").unwrap_or_default();
-        let folders = env::split_paths(&on_path).map(|folder| folder.join(&program));
-        if let Some(found) = folders.chain([cached.clone()]).find(|path| path.is_file()) {
+        let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = self.found()? {
             return Ok(found);
         }
+        let cache = cache_folder()?;
         println!(
             "  {} is not on this machine: building it once into {}",
             self.name,
             cache.display()
         );
         self.build(&cache)?;
-        Ok(cached)
+        self.found()?.ok_or_else(|| {
+            Failure::new(format!(
+                "`cargo install {}` made no program of that name",
+                self.name
+            ))
+        })
+    }
+
+    /// Where the tool is, on the path or among those built before.
+    fn found(&self) -> Outcome<Option<PathBuf>> {
+        let program = format!("{}{}", self.name, env::consts::EXE_SUFFIX);
+        let cache = cache_folder()?;
+        let cached = cache.join("bin").join(&program);
+        let on_path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::split_paths(&on_path).map(|folder| folder.join(&program));
+        Ok(folders.chain([cached]).find(|path| path.is_file()))
     }
 
     fn build(&self, cache: &Path) -> Outcome {
@@ -62,6 +104,7 @@ impl Tool {
                 "install",
                 "--locked",
                 "--debug",
+                "--quiet",
                 self.name,
                 "--version",
                 self.version,

@@ -300,6 +300,20 @@ pub enum HealthCheck {
     },
 }
 
+/// What stands for a system in the query of a `prometheus` check.
+pub const SYSTEM_IN_QUERY: &str = "$system";
+
+impl HealthCheck {
+    /// Whether it asks about no system in particular, so that it can be an alert.
+    #[must_use]
+    pub fn is_about_the_whole(&self) -> bool {
+        match self {
+            Self::Prometheus { query, .. } => !query.contains(SYSTEM_IN_QUERY),
+            Self::Http { .. } | Self::Tcp { .. } | Self::Tls { .. } | Self::Command { .. } => false,
+        }
+    }
+}
+
 pub(crate) const fn status_ok() -> u16 {
     200
 }
@@ -486,10 +500,24 @@ pub struct Rollout {
     /// Names of the health checks run before the first touch of each system and after it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub health: BTreeSet<CheckId>,
+    /// Time between the touch of a system and the first look at its health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Span>,
+    /// How often in a row every check must pass after the touch of a system; absent means once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successes: Option<u32>,
+    /// Time between two of those looks, up to a fifth less or more by chance, so that not everything
+    /// is asked at one instant. Absent means [`INTERVAL_SECONDS`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Span>,
     /// Names of the health checks run, before and after each system, on every system that the impact
     /// names as down or degraded and that is no target.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub dependents: BTreeSet<CheckId>,
+    /// Names of `prometheus` checks about the whole rather than one system, asked before every dispatch
+    /// and over and over while the operation runs. Whatever does not pass halts it (AG-706 4.4).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub alerts: BTreeSet<CheckId>,
     /// How long the answer to one step on one system is awaited; then nobody knows what it did.
     /// Absent means an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -502,7 +530,36 @@ pub struct Rollout {
     pub breaker: Option<Breaker>,
 }
 
+/// Time between two looks at the health of a system where a rollout does not say, seconds.
+pub const INTERVAL_SECONDS: u32 = 5;
+
+/// The share of an interval by which chance shortens or lengthens it, per cent.
+pub const JITTER_PERCENT: u32 = 20;
+
 impl Rollout {
+    /// How often in a row every check must pass.
+    #[must_use]
+    pub fn looks(&self) -> u32 {
+        self.successes.unwrap_or(1).max(1)
+    }
+
+    /// Time between two looks, before chance has its share, in seconds.
+    #[must_use]
+    pub fn interval_seconds(&self) -> u32 {
+        self.interval.map_or(INTERVAL_SECONDS, Span::seconds)
+    }
+
+    /// The longest that looking at a healthy system takes by intent, in seconds: it settles, and every
+    /// interval is as long as chance can make it.
+    #[must_use]
+    pub fn longest_look_seconds(&self) -> u64 {
+        let between = u64::from(self.looks().saturating_sub(1))
+            .saturating_mul(u64::from(self.interval_seconds()))
+            .saturating_mul(u64::from(JITTER_PERCENT.saturating_add(100)))
+            .div_ceil(100);
+        between.saturating_add(u64::from(self.settle.map_or(0, Span::seconds)))
+    }
+
     /// Whether nothing is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -12,6 +12,7 @@ use countersign_core::topology::Topology;
 use ed25519_dalek::SigningKey;
 use tokio::sync::{Semaphore, watch};
 
+use crate::alerts::Calm;
 use crate::ceremony::Ceremonies;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -56,6 +57,8 @@ pub struct Backend {
     pub executors: Executors,
     /// Who asks for health.
     pub prober: Prober,
+    /// Which operations were calm a moment ago.
+    pub calm: Calm,
     /// Who does what operations ask for.
     pub runner: Runner,
     /// Where it listens.
@@ -137,6 +140,7 @@ impl Backend {
             operator: parts.operator,
             config: parts.config,
             listen: parts.listen,
+            calm: Calm::default(),
             runner: Runner::default(),
             refusals: Refusals::default(),
             limiter: Limiter::default(),

@@ -6,6 +6,7 @@
 //! [`gate`], [`runner`], [`permit`], [`executor`], [`health`]). Everything is kept in the [`store`] and answered by
 //! the [`routes`].
 
+pub mod alerts;
 pub mod auth;
 pub mod authorised;
 pub mod backend;

@@ -55,6 +55,8 @@ pub const OUTCOMES_OVER: chrono::TimeDelta = chrono::TimeDelta::days(90);
 pub const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// How often held operations are looked at again.
 pub const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(2);
+/// How often the alerts of running operations are asked, and how long a calm answer counts.
+pub const ALERTS_EVERY: Duration = Duration::from_secs(1);
 /// How often unauthenticated refusals are written to the log.
 pub const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 /// How often a live stream looks at the log without being told to.

@@ -93,6 +93,9 @@ impl From<StoreError> for Refusal {
             StoreError::Stopped => codes::WRITER_STOPPED.because(
                 "a write to the database failed, so nothing more is written; look at the backend's log, mend the disk and restart it",
             ),
+            StoreError::Superseded => codes::WRITER_STOPPED.because(
+                "another backend has taken this store, so this one writes nothing more; stop it, and ask the other",
+            ),
             StoreError::Database(_)
             | StoreError::Migration(_)
             | StoreError::Damaged(_)

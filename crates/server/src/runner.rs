@@ -9,15 +9,16 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use countersign_core::envelope::Envelope;
+use chrono::{DateTime, TimeDelta, Utc};
+use countersign_core::envelope::{Envelope, JITTER_PERCENT};
 use countersign_core::identifier::{CheckId, Digest, OperationId, SystemId};
 use countersign_core::operation::{
-    Authority, CheckResult, Effect, EffectKind, EventKind, Sequence,
+    Authority, CheckResult, Dependents, Effect, EffectKind, EventKind, Sequence,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::alerts;
 use crate::backend::Backend;
 use crate::executor::{Answer, Call, ExecutorError, Verb};
 use crate::gate;
@@ -160,7 +161,8 @@ async fn try_carry_out(
         // Written with the event that asked for them.
         EffectKind::Record { .. } | EffectKind::Finished { .. } => return Ok(()),
         EffectKind::Gate { system, .. } => {
-            return gate::answer(backend, id, sequence, &system).await;
+            let alert = alerts::firing(backend, &stored).await?;
+            return gate::answer(backend, id, sequence, &system, alert).await;
         }
         EffectKind::Snapshot { system, attempt } => {
             return snapshot(backend, &stored, sequence, system, attempt).await;
@@ -196,26 +198,17 @@ async fn try_carry_out(
             system,
             checks,
             dependents,
-        }
-        | EffectKind::Health {
+        } => look(backend, &stored, &system, &checks, &dependents)
+            .await?
+            .answer(sequence),
+        EffectKind::Health {
             system,
             checks,
             dependents,
-        } => {
-            let envelope = envelope_of(backend, &stored).await?;
-            let results = ask(backend, envelope.as_deref(), &checks, &system).await?;
-            let mut found = BTreeMap::new();
-            for dependent in dependents.systems {
-                let results =
-                    ask(backend, envelope.as_deref(), &dependents.checks, &dependent).await?;
-                found.insert(dependent, results);
-            }
-            EventKind::HealthChecked {
-                sequence,
-                results,
-                dependents: found,
-            }
-        }
+        } => match looked(backend, &stored, &system, &checks, &dependents).await? {
+            Some(seen) => seen.answer(sequence),
+            None => return Ok(()),
+        },
         EffectKind::StartSoak { until } => {
             if !soaked(backend, until).await {
                 return Ok(());
@@ -230,6 +223,87 @@ async fn try_carry_out(
         }
     };
     answer(backend, id, &event).await
+}
+
+/// What one look at a system and its dependents found.
+struct Seen {
+    results: BTreeMap<CheckId, CheckResult>,
+    dependents: BTreeMap<SystemId, BTreeMap<CheckId, CheckResult>>,
+}
+
+impl Seen {
+    /// Whether there is nothing that another look could make worse.
+    fn all_pass(&self) -> bool {
+        let mut all = self
+            .results
+            .values()
+            .chain(self.dependents.values().flat_map(BTreeMap::values));
+        all.all(|result| matches!(result, CheckResult::Pass { .. }))
+    }
+
+    fn answer(self, sequence: Sequence) -> EventKind {
+        EventKind::HealthChecked {
+            sequence,
+            results: self.results,
+            dependents: self.dependents,
+        }
+    }
+}
+
+/// Looks at a touched system once it has settled, until its checks passed as often in a row as its rollout
+/// asks, or one did not. `None` where the backend stops meanwhile.
+async fn looked(
+    backend: &Backend,
+    stored: &Stored,
+    system: &SystemId,
+    checks: &BTreeSet<CheckId>,
+    dependents: &Dependents,
+) -> Result<Option<Seen>, StoreError> {
+    let rollout = &stored.rollout;
+    if let Some(settle) = rollout.settle
+        && !slept(backend, settle.duration()).await
+    {
+        return Ok(None);
+    }
+    let mut further = rollout.looks();
+    loop {
+        further = further.saturating_sub(1);
+        let seen = look(backend, stored, system, checks, dependents).await?;
+        if further == 0 || !seen.all_pass() {
+            return Ok(Some(seen));
+        }
+        if !slept(backend, jittered(rollout.interval_seconds())).await {
+            return Ok(None);
+        }
+    }
+}
+
+/// An interval, up to [`JITTER_PERCENT`] shorter or longer.
+fn jittered(interval_seconds: u32) -> TimeDelta {
+    let percent = rand::random_range(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
+    TimeDelta::milliseconds(i64::from(interval_seconds) * i64::from(percent) * 10)
+}
+
+/// One look at a system and its dependents.
+async fn look(
+    backend: &Backend,
+    stored: &Stored,
+    system: &SystemId,
+    checks: &BTreeSet<CheckId>,
+    dependents: &Dependents,
+) -> Result<Seen, StoreError> {
+    let envelope = envelope_of(backend, stored).await?;
+    let envelope = envelope.as_deref();
+    let results = ask(backend, envelope, checks, system).await?;
+    let mut found = BTreeMap::new();
+    for dependent in &dependents.systems {
+        let results = ask(backend, envelope, &dependents.checks, dependent).await?;
+        found.insert(dependent.clone(), results);
+    }
+    Ok(Seen {
+        results,
+        dependents: found,
+    })
 }
 
 /// Asks a system how it is, where the topology in force says that it is reached.
@@ -366,7 +440,7 @@ async fn call(
 }
 
 /// The envelope whose checks were signed; for a drill the one in force.
-async fn envelope_of(
+pub(crate) async fn envelope_of(
     backend: &Backend,
     stored: &Stored,
 ) -> Result<Option<Arc<Envelope>>, StoreError> {
@@ -404,12 +478,18 @@ async fn addresses_of(
         .unwrap_or_default())
 }
 
+/// Waits for `span`; whether it passed, and not the backend ended.
+async fn slept(backend: &Backend, span: TimeDelta) -> bool {
+    let now = backend.clock.now();
+    soaked(backend, now.checked_add_signed(span).unwrap_or(now)).await
+}
+
 /// Waits until `until`; whether it came, and not the end of the backend.
 async fn soaked(backend: &Backend, until: DateTime<Utc>) -> bool {
     let mut stopping = backend.stopping.subscribe();
     loop {
         let left = until.signed_duration_since(backend.clock.now());
-        if left <= chrono::TimeDelta::zero() {
+        if left <= TimeDelta::zero() {
             return true;
         }
         let look = left.to_std().unwrap_or(SOAK_LOOK).min(SOAK_LOOK);

@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::alerts;
 use crate::backend::{Backend, BackendError, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -109,6 +110,7 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
     let tasks = vec![
         tokio::spawn(runner::run(Arc::clone(&backend))),
         tokio::spawn(sweeper::run(Arc::clone(&backend))),
+        tokio::spawn(alerts::run(Arc::clone(&backend))),
     ];
     let mut stopping = backend.stopping.subscribe();
     let router =

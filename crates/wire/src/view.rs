@@ -604,6 +604,11 @@ pub struct OperationView {
     pub trip: Option<TripView>,
     /// Who decided what.
     pub decisions: Vec<SignedBy>,
+    /// Whether the person signed in may sign now that it goes on, and why not.
+    pub may_continue: MayView,
+    /// What the quorum for going on still lacks, of those who signed since it halted; absent where
+    /// nothing is to be continued.
+    pub continue_missing: Option<String>,
     /// Whether the person signed in may roll back now, and why not.
     pub may_roll_back: MayView,
     /// Whether the person signed in may abort now, and why not.

@@ -84,12 +84,16 @@ impl Console {
     ///
     /// # Errors
     /// Nothing is signed where what was shown is no longer so, where the backend's assessment
-    /// differs from the console's, where the person may not decide, and, for an approval, where the
+    /// differs from the console's, where the person may not decide, and, to approve or continue, where the
     /// log was not verified just now or ever contradicted itself.
     pub async fn decide(&self, request: &DecideRequest) -> Result<DecideOutcome, Problem> {
         let mut signed_in = self.signed_in().await?;
         let choice = choice(request)?;
-        let approves = matches!(choice, Choice::Item(ItemChoice::Approve { .. }));
+        let approves = matches!(
+            choice,
+            Choice::Item(ItemChoice::Approve { .. })
+                | Choice::Operation(OperationChoice::Continue { .. })
+        );
         match self.follow().await {
             Ok(witness) => signed_in.witness = witness,
             Err(problem) if approves => return Err(problem),
@@ -218,13 +222,7 @@ impl Console {
                     })
                     .await?;
                 permitted(match choice {
-                    OperationChoice::Continue { .. } => {
-                        return Err(problem(
-                            "kind_not_supported",
-                            "not a decision here",
-                            "continue it at the command line: `countersignctl continue`",
-                        ));
-                    }
+                    OperationChoice::Continue { .. } => view.may_continue,
                     OperationChoice::RollBack => view.may_roll_back,
                     OperationChoice::Abort => view.may_abort,
                 })?;
@@ -275,28 +273,28 @@ fn permitted(may: MayView) -> Result<(), Problem> {
 
 /// What the window asks for.
 pub(crate) fn choice(request: &DecideRequest) -> Result<Choice, Problem> {
-    if request.narrowed_to.is_some() && request.kind != "approve" {
+    let narrowing = request
+        .narrowed_to
+        .as_ref()
+        .map(|targets| {
+            targets
+                .iter()
+                .map(|id| identifier(id))
+                .collect::<Result<BTreeSet<SystemId>, Problem>>()
+        })
+        .transpose()?
+        .map(|targets| Narrowing { targets });
+    if narrowing.is_some() && !["approve", "continue"].contains(&request.kind.as_str()) {
         return Err(problem(
             "narrowing_not_allowed",
             "this cannot be narrowed",
-            "only an approval can be for less",
+            "only approving and continuing can be for less",
         ));
     }
     Ok(match request.kind.as_str() {
-        "approve" => Choice::Item(ItemChoice::Approve {
-            narrowing: request
-                .narrowed_to
-                .as_ref()
-                .map(|targets| {
-                    targets
-                        .iter()
-                        .map(|id| identifier(id))
-                        .collect::<Result<BTreeSet<SystemId>, Problem>>()
-                })
-                .transpose()?
-                .map(|targets| Narrowing { targets }),
-        }),
+        "approve" => Choice::Item(ItemChoice::Approve { narrowing }),
         "reject" => Choice::Item(ItemChoice::Reject),
+        "continue" => Choice::Operation(OperationChoice::Continue { narrowing }),
         "roll_back" => Choice::Operation(OperationChoice::RollBack),
         "abort" => Choice::Operation(OperationChoice::Abort),
         other => {

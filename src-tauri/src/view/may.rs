@@ -140,7 +140,7 @@ pub fn decide_item(viewer: &Viewer<'_>, item: &Item<'_>, kind: DecisionKind) -> 
     if kind == DecisionKind::Approve && !helps(viewer.roster, &rule, item.decisions, roles) {
         return not(format!(
             "Your role is represented already; still missing: {}.",
-            missing(viewer.roster, &rule, item.decisions).unwrap_or_default()
+            missing(viewer.roster, &rule, kind, item.decisions).unwrap_or_default()
         ));
     }
     may()
@@ -152,6 +152,16 @@ pub fn decide_operation(viewer: &Viewer<'_>, quorum: &QuorumRule) -> MayView {
     match eligible(viewer, &any_one_of(quorum)) {
         Ok(_) => may(),
         Err(why_not) => not(why_not),
+    }
+}
+
+/// Whether `continue` may be signed: by one of the quorum, and never under an alarm.
+#[must_use]
+pub fn decide_continue(viewer: &Viewer<'_>, quorum: &QuorumRule) -> MayView {
+    match (eligible(viewer, quorum), alarmed(viewer)) {
+        (Err(why_not), _) => not(why_not),
+        (Ok(_), Some(why_not)) => not(why_not),
+        (Ok(_), None) => may(),
     }
 }
 
@@ -194,7 +204,7 @@ fn helps(
     decisions: &[DecisionSummary],
     roles: &BTreeSet<Role>,
 ) -> bool {
-    match evaluate(rule, &agreed(roster, decisions)) {
+    match evaluate(rule, &agreed(roster, DecisionKind::Approve, decisions)) {
         QuorumState::Satisfied => false,
         QuorumState::Missing(missing) => {
             missing.unrepresented.is_empty() || !missing.unrepresented.is_disjoint(roles)
@@ -202,24 +212,29 @@ fn helps(
     }
 }
 
-fn agreed(roster: &Roster, decisions: &[DecisionSummary]) -> BTreeMap<ApproverId, BTreeSet<Role>> {
+fn agreed(
+    roster: &Roster,
+    kind: DecisionKind,
+    decisions: &[DecisionSummary],
+) -> BTreeMap<ApproverId, BTreeSet<Role>> {
     decisions
         .iter()
-        // Narrowed and whole approvals do not add up; which of them leads is the backend's to say.
-        .filter(|decision| decision.kind == DecisionKind::Approve)
+        // Narrowed and whole decisions do not add up; which of them leads is the backend's to say.
+        .filter(|decision| decision.kind == kind)
         .filter_map(|decision| roster.approver(&decision.approver))
         .map(|approver| (approver.id.clone(), approver.roles.clone()))
         .collect()
 }
 
-/// What the quorum lacks, in words.
+/// What the quorum for `kind` lacks, in words.
 #[must_use]
 pub fn missing(
     roster: &Roster,
     rule: &QuorumRule,
+    kind: DecisionKind,
     decisions: &[DecisionSummary],
 ) -> Option<String> {
-    match evaluate(rule, &agreed(roster, decisions)) {
+    match evaluate(rule, &agreed(roster, kind, decisions)) {
         QuorumState::Satisfied => None,
         QuorumState::Missing(missing) => {
             let roles = if missing.unrepresented.is_empty() {
@@ -255,7 +270,7 @@ pub fn quorum(
             .map(|role| role.as_str().to_owned())
             .collect(),
         signed: decisions.iter().map(signed_by).collect(),
-        missing: rule.and_then(|rule| missing(roster, rule, decisions)),
+        missing: rule.and_then(|rule| missing(roster, rule, DecisionKind::Approve, decisions)),
     }
 }
 

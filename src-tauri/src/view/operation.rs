@@ -2,8 +2,10 @@
 
 use countersign_core::identifier::{Digest, SystemId};
 use countersign_core::operation::Trip;
+use countersign_core::statement::DecisionKind;
 use countersign_wire::client::operation::ReviewedOperation;
-use countersign_wire::operation::{Operation, OperationState, OperationSummary};
+use countersign_wire::operation::{Operation, OperationState, OperationSummary, SystemPhase};
+use countersign_wire::queue::DecisionSummary;
 use countersign_wire::view::{MayView, OperationRow, OperationView, SystemCell, TripView};
 
 use super::may::{self, Viewer};
@@ -77,6 +79,20 @@ pub fn view(
         },
         None => by_key.clone(),
     };
+    let go_on = not_to_continue(operation).map_or_else(
+        || may::decide_continue(viewer, reviewed.quorum()),
+        |why_not| may(Some(why_not)),
+    );
+    let since_halted: Vec<DecisionSummary> = reviewed.trip().map_or_else(Vec::new, |trip| {
+        let since = |decision: &&DecisionSummary| decision.decided_at >= trip.at;
+        operation.decisions.iter().filter(since).cloned().collect()
+    });
+    let continue_missing = (operation.summary.state == OperationState::Halted)
+        .then(|| {
+            let kind = DecisionKind::Continue;
+            may::missing(viewer.roster, reviewed.quorum(), kind, &since_halted)
+        })
+        .flatten();
     OperationView {
         row: row(&operation.summary, title),
         cells: operation
@@ -107,10 +123,28 @@ pub fn view(
             untouched: subjects.remaining.len() as u64,
         }),
         decisions: operation.decisions.iter().map(may::signed_by).collect(),
+        may_continue: go_on,
+        continue_missing,
         may_roll_back: may(roll_back),
         may_abort: may(abort),
         shown: shown.to_string(),
     }
+}
+
+/// Why it cannot go on by a decision, where it cannot.
+fn not_to_continue(operation: &Operation) -> Option<&'static str> {
+    let is = |phase: SystemPhase| operation.systems.iter().any(|system| system.phase == phase);
+    if operation.summary.state != OperationState::Halted {
+        return Some("It is not halted, so there is nothing to continue.");
+    }
+    if is(SystemPhase::Reverted) || is(SystemPhase::RevertFailed) {
+        return Some("A rollback began; roll back again, or abort.");
+    }
+    if is(SystemPhase::InFlight) {
+        return Some("Systems are still in flight; wait until they are reported.");
+    }
+    (!is(SystemPhase::Pending))
+        .then_some("Every system was touched; there is nothing to go on with.")
 }
 
 /// Why it can no longer be rolled back, and why it can no longer be aborted, by its state.
@@ -123,7 +157,7 @@ const fn open(state: OperationState) -> (Option<&'static str>, Option<&'static s
         ),
         OperationState::RollingBack => (Some("It is being undone already."), None),
         OperationState::Completed => (
-            Some("It has ended, every system healthy; undoing it takes a proposal of its own."),
+            Some("It has ended; undoing it takes a proposal of its own."),
             Some("It has ended; there is nothing to stop."),
         ),
         OperationState::RolledBack => (

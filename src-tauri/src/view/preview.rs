@@ -99,7 +99,7 @@ fn quorum(
         .assessment
         .quorum
         .as_ref()
-        .and_then(|rule| may::missing(roster, rule, &decisions));
+        .and_then(|rule| may::missing(roster, rule, DecisionKind::Approve, &decisions));
     match missing {
         Some(missing) => format!("It does not start yet: {missing} must sign the same."),
         None => "Your signature completes the quorum: it starts at once.".to_owned(),
@@ -127,15 +127,25 @@ pub fn operation(
             let kept = narrowing
                 .as_ref()
                 .map_or(&subjects.remaining, |narrowing| &narrowing.targets);
-            let kept = words::systems(kept);
+            let mut effects = vec![
+                format!("{touched} stay as they are now; nothing is undone."),
+                "It goes on once the whole quorum has signed the same.".to_owned(),
+                "The breaker counts anew: the next health check that fails, or that nobody can decide, halts it again.".to_owned(),
+            ];
+            let left_out = subjects.remaining.len().saturating_sub(kept.len());
+            if left_out > 0 {
+                effects.push(format!(
+                    "{} left out for good.",
+                    words::count(left_out as u64, "system is", "systems are")
+                ));
+            }
             DecisionPreview {
                 sentence: format!(
-                    "You continue operation {id} («{title}») at {at} with {kept} that were not touched."
+                    "You continue operation {id} («{title}») at {at} with {} not touched yet: {}.",
+                    words::systems(kept),
+                    first_names(kept)
                 ),
-                effects: vec![
-                    format!("{touched} stay as they are now; nothing is undone."),
-                    "It goes on once the whole quorum has signed the same.".to_owned(),
-                ],
+                effects,
             }
         }
         OperationChoice::RollBack => DecisionPreview {

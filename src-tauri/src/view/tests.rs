@@ -1,5 +1,6 @@
 //! The view of the three scenarios, at their full size.
 
+use countersign_core::assessment::QuorumRule;
 use countersign_core::identifier::{ApproverId, Digest};
 use countersign_core::proposal::{Action, Proposal};
 use countersign_core::statement::CheckpointReference;
@@ -8,7 +9,7 @@ use countersign_wire::proposal::ItemState;
 use countersign_wire::view::{BriefingView, GraphView, TierView, WitnessView};
 
 use super::may::{Dispatch, Viewer};
-use super::{briefing, graph, queue, sample};
+use super::{briefing, graph, may, queue, sample};
 
 fn witness() -> WitnessView {
     WitnessView::Consistent {
@@ -312,6 +313,42 @@ fn who_may_approve_and_who_may_not() {
         view.quorum.missing.as_deref(),
         Some("2 more: OT safety officer and SOC lead")
     );
+}
+
+#[test]
+fn who_may_let_an_operation_go_on_and_who_may_stop_it() {
+    let trusted = sample::trusted();
+    let rule = QuorumRule {
+        needed: 1,
+        roles: ["soc-lead", "on-call-engineer"]
+            .map(|role| role.parse().unwrap())
+            .into(),
+    };
+    let alarm = WitnessView::Alarm {
+        reason: "the log was rolled back".to_owned(),
+    };
+    let consistent = witness();
+    // (who, witness, may continue, may roll back or abort)
+    for (who, witness, go_on, stop) in [
+        ("sam", &consistent, true, true),
+        ("ana", &consistent, true, true),
+        ("bea", &consistent, false, false),
+        ("", &consistent, false, false),
+        ("sam", &alarm, false, true),
+        ("sam", &WitnessView::Never, false, true),
+    ] {
+        let approver = ApproverId::new(who).ok();
+        let viewer = Viewer {
+            approver: approver.as_ref(),
+            roster: trusted.roster(),
+            witness,
+            now: sample::now(),
+        };
+        let view = may::decide_continue(&viewer, &rule);
+        assert_eq!(view.may, go_on, "{who} under {witness:?}");
+        assert_eq!(view.why_not.is_none(), go_on, "{who} under {witness:?}");
+        assert_eq!(may::decide_operation(&viewer, &rule).may, stop, "{who}");
+    }
 }
 
 #[test]

@@ -167,6 +167,40 @@ impl Window {
         Ok(())
     }
 
+    /// Reads why an operation halted and has it go on without `left_out`, one of those not touched.
+    ///
+    /// # Errors
+    /// Where the window does not do as it should.
+    pub async fn continue_without(
+        &mut self,
+        person: &str,
+        operation: &OperationId,
+        left_out: &str,
+        why: &str,
+    ) -> anyhow::Result<()> {
+        self.be(person).await?;
+        self.click("nav-operations").await?;
+        self.click(&format!("operation-row-{operation}")).await?;
+        self.read_the_trip(BREAKS).await?;
+        self.type_into("rationale", why).await?;
+        self.click("risk-high").await?;
+        self.click("continue-with-fewer").await?;
+        self.wait_for("narrow-dialog").await?;
+        self.click(&format!("narrow-system-{left_out}")).await?;
+        self.wait_for_attribute("narrow-remaining", "data-remaining", "1")
+            .await?;
+        self.click("narrow-apply").await?;
+        self.wait_for("narrowed").await?;
+        self.bring_into_view("continue").await?;
+        self.screenshot("operation-continue").await?;
+        self.click("continue").await?;
+        self.wait_for_words("sign-sentence", "continue operation")
+            .await?;
+        let complete = self.sign(person, "operation-continue").await?;
+        ensure!(complete, "one of the quorum of one is not enough");
+        Ok(())
+    }
+
     /// Goes through the signing dialog; answers whether the quorum is complete.
     async fn sign(&mut self, person: &str, name: &str) -> anyhow::Result<bool> {
         self.wait_for("sign-sentence").await?;

@@ -105,6 +105,9 @@ export const testid = {
   cellsTableToggle: 'cells-table-toggle',
   cells: 'cells',
   cell: (id: string) => `cell-${id}`,
+  continue: 'continue',
+  continueWithFewer: 'continue-with-fewer',
+  continueMissing: 'continue-missing',
   rollBack: 'roll-back',
   abort: 'abort',
 } as const;

@@ -11,10 +11,11 @@ use crate::document::read::{check_each, read};
 use crate::document::text::{check_labels, check_length, check_schema, check_share, check_text};
 use crate::document::tree::{Found, Node, Place};
 use crate::envelope::{
-    Authority, Autonomy, Breaker, Calendar, ClockTime, Envelope, HealthCheck, Rollout, Rule,
-    SCHEMA, TierRule, WINDOW_DAYS_MAX,
+    Authority, Autonomy, Breaker, Calendar, ClockTime, Envelope, HealthCheck, INTERVAL_SECONDS,
+    Rollout, Rule, SCHEMA, TierRule, WINDOW_DAYS_MAX,
 };
 use crate::identifier::CalendarId;
+use crate::operation::ANSWER_WITHIN;
 use crate::span::Span;
 use crate::topology::Tier;
 
@@ -363,14 +364,28 @@ fn check_rule(rule: &Rule, envelope: &Envelope, node: &Node<'_>, found: &mut Fou
             }
         }
     }
-    for id in &rule.rollout.health {
-        if !envelope.checks.contains_key(id) {
-            found.error(
-                node.place_of_member(&["rollout", "health"], id.as_str()),
-                "dangling-reference",
-                format!("there is no check `{id}`"),
-                "correct the name, or add it under `checks`",
-            );
+    for (list, ids) in [
+        ("health", &rule.rollout.health),
+        ("dependents", &rule.rollout.dependents),
+        ("alerts", &rule.rollout.alerts),
+    ] {
+        for id in ids {
+            let place = || node.place_of_member(&["rollout", list], id.as_str());
+            match envelope.checks.get(id) {
+                None => found.error(
+                    place(),
+                    "dangling-reference",
+                    format!("there is no check `{id}`"),
+                    "correct the name, or add it under `checks`",
+                ),
+                Some(check) if list == "alerts" && !check.is_about_the_whole() => found.error(
+                    place(),
+                    "alert-of-one-system",
+                    format!("the check `{id}` asks about one system, an alert about the whole"),
+                    "name a check of kind `prometheus` whose query is without `$system`",
+                ),
+                Some(_) => {}
+            }
         }
     }
     if let Some(limit) = &rule.conditions.concurrent_operations
@@ -412,6 +427,35 @@ fn normalise_rollout(rollout: &mut Rollout, node: &Node<'_>, found: &mut Found) 
             "zero",
             "with a concurrency of 0 nothing would ever be worked on",
             "write at least 1, or leave it out for all at once",
+        );
+    }
+    if rollout.successes == Some(0) {
+        found.error(
+            node.place_of(&["rollout", "successes"]),
+            "zero",
+            "after no look at all nobody knows whether a system is healthy",
+            "write at least 1",
+        );
+    }
+    if rollout.successes == Some(1) {
+        rollout.successes = None;
+    }
+    if rollout.interval.map(Span::seconds) == Some(INTERVAL_SECONDS) {
+        rollout.interval = None;
+    }
+    let answered = rollout
+        .answer_within
+        .map_or(ANSWER_WITHIN, Span::duration)
+        .num_seconds();
+    if u64::try_from(answered).is_ok_and(|answered| rollout.longest_look_seconds() >= answered) {
+        found.error(
+            node.place_of(&["rollout"]),
+            "never-answered",
+            format!(
+                "looking at one system takes up to {} s, and an answer is awaited for {answered} s only",
+                rollout.longest_look_seconds()
+            ),
+            "shorten `settle`, `successes` or `interval`, or lengthen `answer_within`",
         );
     }
     let Some(breaker) = &mut rollout.breaker else {

@@ -236,6 +236,21 @@ fn of_an_envelope() {
                 "health: [service-up, ‸tls]",
                 "dangling-reference",
             ),
+            (
+                "health: [service-up, tls-handshake]",
+                "dependents: [‸tls]\n      health: [service-up, tls-handshake]",
+                "dangling-reference",
+            ),
+            (
+                "health: [service-up, tls-handshake]",
+                "successes: ‸0\n      health: [service-up, tls-handshake]",
+                "zero",
+            ),
+            (
+                "health: [service-up, tls-handshake]",
+                "alerts: [‸error-rate]\n      health: [service-up, tls-handshake]",
+                "alert-of-one-system",
+            ),
             ("concurrency: 5", "concurrency: ‸0", "zero"),
             (
                 "waves: [\"5%\", \"25%\", \"100%\"]",

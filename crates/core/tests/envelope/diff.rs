@@ -39,8 +39,10 @@ fn full() -> Value {
             "error_budget": {"services": ["intranet", "shop"], "min_remaining": "0.25", "within": "1h"},
             "validated_in_staging": {"within": "30d"}
         },
-        "rollout": {"canary": 2, "waves": ["50%", "100%"], "soak": "2m", "concurrency": 2, "health": ["port", "up"],
-                    "breaker": {"failures": 1, "attempts_per_system": 2}},
+        "rollout": {"canary": 2, "waves": ["50%", "100%"], "soak": "2m", "per_system": "2m", "concurrency": 2,
+                    "health": ["port", "up"], "settle": "10s", "successes": 3, "interval": "7s",
+                    "dependents": ["handshake", "up"], "alerts": ["errors"], "answer_within": "30m", "within": "4h",
+                    "breaker": {"failures": 1, "failures_percent": 20, "cool_down": "5m", "attempts_per_system": 2}},
         "rollback": {"within": "15m", "drilled_within": "30d"}
     });
     let mut second = rule.clone();

@@ -25,6 +25,7 @@ use countersign_wire::proposal::ItemState;
 
 pub use revert::check as check_revert;
 
+use crate::alerts::Alert;
 use crate::authorised;
 use crate::backend::Backend;
 use crate::facts;
@@ -45,7 +46,8 @@ pub enum Verdict {
     Void(String),
 }
 
-/// Answers the gate of an operation, in one transaction with the look at everything it rests on.
+/// Answers the gate of an operation, in one transaction with the look at everything it rests on. It stays
+/// closed under an `alert`, by which the operation halts.
 ///
 /// # Errors
 /// [`OperateError`].
@@ -54,11 +56,19 @@ pub async fn answer(
     id: &OperationId,
     sequence: Sequence,
     system: &SystemId,
+    alert: Option<Alert>,
 ) -> Result<(), OperateError> {
     let mut tx = backend.store.begin().await?;
     let stored = operations::find(&mut tx, id)
         .await?
         .ok_or_else(|| OperateError::Unknown(id.clone()))?;
+    if let Some(alert) = alert {
+        let reason = alert.to_string();
+        operate::apply(backend, &mut tx, id, alert.into()).await?;
+        let closed = EventKind::GateClosed { sequence, reason };
+        operate::apply(backend, &mut tx, id, closed).await?;
+        return Ok(tx.commit().await?);
+    }
     let machine = operations::machine(&mut tx, id).await?;
     let event = match check(backend, &mut tx, &stored, &machine, Some(system)).await? {
         Verdict::Open => EventKind::GateOpened { sequence },

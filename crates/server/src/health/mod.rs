@@ -101,6 +101,31 @@ impl Prober {
             .collect()
     }
 
+    /// Asks checks about the whole of what an operation may harm; only what
+    /// [`HealthCheck::is_about_the_whole`] has an answer.
+    pub async fn alerts(
+        &self,
+        envelope: Option<&Envelope>,
+        checks: &BTreeSet<CheckId>,
+    ) -> BTreeMap<CheckId, CheckResult> {
+        let results = checks.iter().map(|name| async move {
+            let result = match envelope.and_then(|envelope| envelope.checks.get(name)) {
+                Some(check @ HealthCheck::Prometheus { query, max })
+                    if check.is_about_the_whole() =>
+                {
+                    self.query(query, *max).await
+                }
+                Some(_) => no_data("the check asks about one system, an alert about the whole"),
+                None => no_data("the envelope declares no such check"),
+            };
+            (name.clone(), result)
+        });
+        futures::future::join_all(results)
+            .await
+            .into_iter()
+            .collect()
+    }
+
     async fn ask(&self, check: &HealthCheck, subject: Subject<'_>) -> CheckResult {
         match check {
             HealthCheck::Http {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use countersign_core::decimal::Decimal;
+use countersign_core::envelope::SYSTEM_IN_QUERY;
 use countersign_core::operation::CheckResult;
 use serde::Deserialize;
 
@@ -48,17 +49,22 @@ impl Prober {
         max: Decimal,
         subject: Subject<'_>,
     ) -> CheckResult {
+        match filled(query, subject) {
+            Some(query) => self.query(&query, max).await,
+            None => no_data("the system's name cannot stand in a query"),
+        }
+    }
+
+    /// Asks a query as it stands.
+    pub(super) async fn query(&self, query: &str, max: Decimal) -> CheckResult {
         let Some(base) = &self.config.prometheus else {
             return no_data("the configuration names no `prometheus`");
-        };
-        let Some(query) = filled(query, subject) else {
-            return no_data("the system's name cannot stand in a query");
         };
         let Ok(mut url) = url::Url::parse(&format!("{}/api/v1/query", base.trim_end_matches('/')))
         else {
             return no_data("the address of Prometheus is not one");
         };
-        url.query_pairs_mut().append_pair("query", &query);
+        url.query_pairs_mut().append_pair("query", query);
         let asked = self.client.get(url).timeout(TIMEOUT).send().await;
         let answer = match asked {
             Ok(response) => body(response).await,
@@ -99,7 +105,7 @@ fn filled(query: &str, subject: Subject<'_>) -> Option<String> {
         }
         escaped.push(c);
     }
-    Some(query.replace("$system", &escaped))
+    Some(query.replace(SYSTEM_IN_QUERY, &escaped))
 }
 
 /// The largest sample counts. No sample, or one that is not a number, is no data.

@@ -17,6 +17,7 @@ pub mod decisions;
 pub mod documents;
 pub mod genesis;
 pub mod items;
+mod lease;
 pub mod log;
 pub mod nonces;
 pub mod operations;
@@ -48,6 +49,9 @@ pub enum StoreError {
     /// An earlier commit failed; nothing more is written.
     #[error("the store stopped writing after a failure of durability; restart the backend")]
     Stopped,
+    /// Another backend has taken the store since.
+    #[error("another backend has taken this store; this one writes nothing more: stop it")]
+    Superseded,
     /// The database refused.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
@@ -73,6 +77,7 @@ pub enum StoreError {
 pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    epoch: lease::Epoch,
     stopped: Arc<AtomicBool>,
     size: Arc<watch::Sender<u64>>,
 }
@@ -119,6 +124,7 @@ impl Store {
             .connect_with(options.clone())
             .await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
+        let epoch = lease::take(&mut *writer.acquire().await?).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(Duration::from_secs(30))
@@ -127,6 +133,7 @@ impl Store {
         let store = Self {
             writer,
             readers,
+            epoch,
             stopped: Arc::new(AtomicBool::new(false)),
             size: Arc::new(watch::Sender::new(0)),
         };
@@ -138,12 +145,18 @@ impl Store {
     /// Waits for the writer and begins a change.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::Stopped`] after a failure of durability.
+    /// [`StoreError`]; [`StoreError::Stopped`] after a failure of durability, [`StoreError::Superseded`]
+    /// where another backend has taken the store.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
         // Checked once the writer is ours: the one before may have stopped it.
         if self.stopped.load(Ordering::SeqCst) {
             return Err(StoreError::Stopped);
+        }
+        if !lease::holds(&mut transaction, self.epoch).await? {
+            tracing::error!("another backend has taken this store; nothing more is written");
+            self.stopped.store(true, Ordering::SeqCst);
+            return Err(StoreError::Superseded);
         }
         let size = log::size(&mut transaction).await?;
         Ok(Tx {
@@ -355,6 +368,23 @@ mod tests {
         tx.commit().await.unwrap();
         let mut conn = store.read().await.unwrap();
         assert_eq!(log::root(&mut conn, 2).await.unwrap(), root);
+    }
+
+    #[tokio::test]
+    async fn who_was_superseded_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = Store::open(folder.path()).await.unwrap();
+        let mut tx = before.begin().await.unwrap();
+        note(&mut tx, "before").await;
+        tx.commit().await.unwrap();
+        let after = Store::open(folder.path()).await.unwrap();
+        assert!(matches!(before.begin().await, Err(StoreError::Superseded)));
+        assert!(matches!(before.begin().await, Err(StoreError::Stopped)));
+        let mut tx = after.begin().await.unwrap();
+        assert_eq!(note(&mut tx, "after").await, 1);
+        tx.commit().await.unwrap();
+        let mut conn = before.read().await.unwrap();
+        assert_eq!(log::size(&mut conn).await.unwrap(), 2);
     }
 
     #[tokio::test]

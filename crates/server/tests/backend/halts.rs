@@ -161,15 +161,7 @@ async fn a_calendar_that_closes_while_it_runs_holds_it_until_it_opens_again() {
     envelope["calendars"] =
         json!({"freeze": {"zone": "UTC", "dates": {"from": tomorrow, "to": tomorrow}}});
     envelope["rules"][0]["conditions"] = json!({"outside": ["freeze"]});
-    let imported = world
-        .operator
-        .import_envelope(envelope.to_string().as_bytes())
-        .await
-        .unwrap();
-    for name in ["ann", "ben"] {
-        let person = world.person(name).await;
-        person.authorise(&imported.digest).await.unwrap();
-    }
+    world.put_in_force(&envelope).await;
     world.mark("hang-web-1");
     let answer = world
         .propose(&world.proposal("freeze", &["web-1", "web-2"]))
@@ -186,4 +178,67 @@ async fn a_calendar_that_closes_while_it_runs_holds_it_until_it_opens_again() {
     world.clock.advance(TimeDelta::days(1));
     world.wait_for(&operation, OperationState::Completed).await;
     assert_eq!(world.system("web-2"), "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_settles_before_anybody_looks() {
+    let world = World::ready().await;
+    let mut envelope: serde_json::Value = serde_json::from_str(&world.envelope(2)).unwrap();
+    envelope["rules"][0]["rollout"]["settle"] = json!("1h");
+    envelope["rules"][0]["rollout"]["answer_within"] = json!("2h");
+    world.put_in_force(&envelope).await;
+    let systems = world.folder.path().join("systems");
+    let answer = world
+        .propose(&world.proposal("settles", &["web-1"]))
+        .await
+        .unwrap();
+    let operation = answer.operation.unwrap();
+    world.called("apply web-1").await;
+    while world.system("web-1") != "new" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    std::fs::write(systems.join("web-1"), "broken").unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let state = world
+        .operator
+        .operation(&operation)
+        .await
+        .unwrap()
+        .summary
+        .state;
+    assert_eq!(state, OperationState::Running);
+    std::fs::write(systems.join("web-1"), "new").unwrap();
+    world.clock.advance(TimeDelta::hours(1));
+    world.wait_for(&operation, OperationState::Completed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_must_pass_as_often_in_a_row_as_the_rule_says() {
+    let world = World::ready().await;
+    let mut envelope: serde_json::Value = serde_json::from_str(&world.envelope(2)).unwrap();
+    envelope["rules"][0]["rollout"]["successes"] = json!(3);
+    envelope["rules"][0]["rollout"]["interval"] = json!("1s");
+    world.put_in_force(&envelope).await;
+    let systems = world.folder.path().join("systems");
+    let passes = |system: &str, times: &str| {
+        std::fs::write(systems.join(format!("passes-{system}")), times).unwrap();
+    };
+    // Once before the touch, and three times after it.
+    passes("web-3", "4");
+    let answer = world
+        .propose(&world.proposal("well", &["web-3"]))
+        .await
+        .unwrap();
+    let operation = answer.operation.unwrap();
+    world.wait_for(&operation, OperationState::Completed).await;
+    assert_eq!(world.system("passes-web-3"), "0");
+    passes("web-1", "3");
+    let answer = world
+        .propose(&world.proposal("relapse", &["web-1", "web-2"]))
+        .await
+        .unwrap();
+    let operation = answer.operation.unwrap();
+    world.wait_for(&operation, OperationState::Halted).await;
+    assert_eq!(world.system("web-1"), "new");
+    assert_eq!(world.system("web-2"), "old");
 }

@@ -8,6 +8,7 @@
     reason = "a test fails where it stands"
 )]
 
+mod alerts;
 mod conditions;
 mod drills;
 mod guarded;

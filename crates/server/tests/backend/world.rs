@@ -269,6 +269,19 @@ impl World {
         .to_string()
     }
 
+    /// Has the board put an envelope in force.
+    pub async fn put_in_force(&self, envelope: &Value) {
+        let imported = self
+            .operator
+            .import_envelope(envelope.to_string().as_bytes())
+            .await
+            .unwrap();
+        for name in ["ann", "ben"] {
+            let person = self.person(name).await;
+            person.authorise(&imported.digest).await.unwrap();
+        }
+    }
+
     /// A proposal to patch these systems.
     pub fn proposal(&self, key: &str, systems: &[&str]) -> Value {
         json!({
@@ -460,12 +473,19 @@ pub async fn start(folder: &Path, config: Config, clock: Clock) -> Running {
     .unwrap()
 }
 
-/// Healthy unless the file says broken.
+/// Healthy unless the file says broken, or a file `passes-SYSTEM` says how many more times and that is over.
 async fn serve_health(systems: PathBuf) -> String {
     async fn health(
         State(systems): State<PathBuf>,
         UrlPath(system): UrlPath<String>,
     ) -> StatusCode {
+        let passes = systems.join(format!("passes-{system}"));
+        if let Ok(left) = std::fs::read_to_string(&passes) {
+            match left.parse::<u32>().unwrap().checked_sub(1) {
+                Some(left) => std::fs::write(&passes, left.to_string()).unwrap(),
+                None => return StatusCode::SERVICE_UNAVAILABLE,
+            }
+        }
         match std::fs::read_to_string(systems.join(system)) {
             Ok(state) if state != "broken" => StatusCode::OK,
             Ok(_) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,

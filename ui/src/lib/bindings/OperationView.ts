@@ -26,6 +26,15 @@ trip: TripView | null,
  */
 decisions: Array<SignedBy>, 
 /**
+ * Whether the person signed in may sign now that it goes on, and why not.
+ */
+may_continue: MayView, 
+/**
+ * What the quorum for going on still lacks, of those who signed since it halted; absent where
+ * nothing is to be continued.
+ */
+continue_missing: string | null, 
+/**
  * Whether the person signed in may roll back now, and why not.
  */
 may_roll_back: MayView, 

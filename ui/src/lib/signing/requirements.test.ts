@@ -18,9 +18,12 @@ test('approving wants reasons, a risk level and every finding seen', () => {
   expect(places('approve', { ...written, acknowledged: new Set(clauses) })).toEqual([]);
 });
 
-test.each(['reject', 'roll_back', 'abort'] as const)('%s does not want findings seen', (kind) => {
-  expect(places(kind, { rationale: 'because', risk: 'low' })).toEqual([]);
-});
+test.each(['reject', 'continue', 'roll_back', 'abort'] as const)(
+  '%s does not want findings seen',
+  (kind) => {
+    expect(places(kind, { rationale: 'because', risk: 'low' })).toEqual([]);
+  },
+);
 
 test('what is missing is named', () => {
   const written: Written = { rationale: 'x', risk: 'low', acknowledged: new Set(['4.7']) };

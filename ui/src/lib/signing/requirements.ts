@@ -2,7 +2,7 @@
 
 import type { RiskLevel } from '$lib/words/words';
 
-export type DecisionKind = 'approve' | 'reject' | 'roll_back' | 'abort';
+export type DecisionKind = 'approve' | 'reject' | 'continue' | 'roll_back' | 'abort';
 
 export interface Written {
   rationale: string;

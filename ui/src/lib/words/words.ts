@@ -1,6 +1,7 @@
 // The words and shapes of states, one each. Colour only ever repeats them.
 
 import type { ItemState } from '$lib/bindings/ItemState';
+import type { OperationRow } from '$lib/bindings/OperationRow';
 import type { OperationState } from '$lib/bindings/OperationState';
 import type { SystemPhase } from '$lib/bindings/SystemPhase';
 import type { TierView } from '$lib/bindings/TierView';
@@ -68,6 +69,13 @@ export const OPERATION_STATES: Record<OperationState, Sign & { then: string }> =
   },
 };
 
+/** Where an operation stands, in a sentence; one that was continued need not have ended healthy. */
+export function stands(row: Pick<OperationRow, 'state' | 'systems' | 'healthy'>): string {
+  const rest = row.systems - row.healthy;
+  if (row.state !== 'completed' || rest === 0) return OPERATION_STATES[row.state].then;
+  return `It ran to its end; ${count(rest, 'system')} failed or ${rest === 1 ? 'was' : 'were'} left out.`;
+}
+
 export const PHASES: Record<SystemPhase, Sign> = {
   pending: { shape: '', word: 'not touched' },
   already_unhealthy: { shape: '~', word: 'unhealthy before, not touched' },
@@ -98,6 +106,7 @@ export type RiskLevel = (typeof RISK_LEVELS)[number];
 export const DECISION_KINDS: Record<string, string> = {
   approve: 'approved',
   reject: 'rejected',
+  continue: 'signed to continue',
   roll_back: 'ordered the rollback',
   abort: 'aborted it',
 };

@@ -6,7 +6,7 @@ use crate::decimal::Decimal;
 use crate::document::lint::calendars::calendars;
 use crate::document::lint::rules::rules;
 use crate::document::tree::{Found, Node};
-use crate::envelope::{Autonomy, BlastRadius, Envelope, Rule};
+use crate::envelope::{Autonomy, BlastRadius, Envelope, Rollout, Rule};
 use crate::topology::Tier;
 
 /// Warns of what is legal and probably not meant.
@@ -109,7 +109,15 @@ fn unused(envelope: &Envelope, root: &Node<'_>, found: &mut Found) {
     let checks: BTreeSet<_> = envelope
         .rules
         .iter()
-        .flat_map(|r| &r.rollout.health)
+        .flat_map(|r| {
+            let Rollout {
+                health,
+                dependents,
+                alerts,
+                ..
+            } = &r.rollout;
+            health.iter().chain(dependents).chain(alerts)
+        })
         .collect();
     let mut warn = |group: &str, what: &str, id: &str| {
         let place = root

@@ -384,7 +384,11 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
         per_system,
         concurrency,
         health,
+        settle,
+        successes: _,
+        interval: _,
         dependents,
+        alerts,
         answer_within,
         within,
         breaker,
@@ -477,6 +481,33 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
             },
         );
     }
+    changes.bound(
+        format!("{at}/successes"),
+        Some(&before.looks()),
+        Some(&after.looks()),
+        Loosens::Shrinking,
+        |now, was| format!("the checks of {name} must now pass {now} times in a row, was {was}"),
+    );
+    let seconds = |span: Option<Span>| span.map_or(0, Span::seconds);
+    for (field, what, was, now) in [
+        (
+            "settle",
+            "before the first look at a system",
+            seconds(before.settle),
+            seconds(*settle),
+        ),
+        (
+            "interval",
+            "between two looks at a system",
+            before.interval_seconds(),
+            after.interval_seconds(),
+        ),
+    ] {
+        if was != now {
+            let sentence = format!("{name} now waits {now} s {what}, was {was} s");
+            changes.either(format!("{at}/{field}"), sentence);
+        }
+    }
     changes.members(
         &format!("{at}/dependents"),
         &before.dependents,
@@ -485,6 +516,20 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
         |check, is_new| {
             let looks = if is_new { "now runs" } else { "no longer runs" };
             format!("{name} {looks} the check {check} on those that depend on a system")
+        },
+    );
+    changes.members(
+        &format!("{at}/alerts"),
+        &before.alerts,
+        alerts,
+        Direction::Narrows,
+        |check, is_new| {
+            let halts = if is_new {
+                "is now halted"
+            } else {
+                "is no longer halted"
+            };
+            format!("{name} {halts} by the alert {check}")
         },
     );
     let awaited = |span: Option<Span>| span.map_or(ANSWER_WITHIN_SECONDS, Span::seconds);
@@ -527,11 +572,10 @@ fn compare_rollout(at: &str, name: &str, before: &Rollout, after: &Rollout, chan
                     format!("the breaker of {name} now bears {now} % of a wave, was {was} %")
                 },
             );
-            let rest = |cool_down: Option<Span>| cool_down.map_or(0, Span::seconds);
             changes.bound(
                 format!("{at}/breaker/cool_down"),
-                Some(&rest(old.cool_down)),
-                Some(&rest(*cool_down)),
+                Some(&seconds(old.cool_down)),
+                Some(&seconds(*cool_down)),
                 Loosens::Shrinking,
                 |now, was| format!("{name} now pauses {now} s after a reset, was {was} s"),
             );

@@ -274,6 +274,7 @@ export class MemoryBackend implements Backend {
     const verbs: Record<string, string> = {
       approve: 'approve',
       reject: 'reject',
+      continue: 'continue',
       roll_back: 'roll back',
       abort: 'abort',
     };
@@ -292,6 +293,7 @@ export class MemoryBackend implements Backend {
           ]
         : [],
       reject: ['nothing runs', 'the agent is told to stop'],
+      continue: ['what was touched stays as it is', 'the breaker counts anew'],
       roll_back: [
         `${operation?.row.touched ?? 0} systems are put back as they were`,
         'the others are not touched',
@@ -325,6 +327,22 @@ export class MemoryBackend implements Backend {
     const operation = this.#operations.get(request.id);
     if (operation) {
       operation.decisions.push(signature);
+      if (request.kind === 'continue') {
+        const kept = request.narrowed_to ?? operation.cells.map(({ id }) => id);
+        for (const cell of operation.cells) {
+          if (cell.phase === 'pending')
+            cell.phase = kept.includes(cell.id) ? 'healthy' : 'left_out';
+        }
+        operation.row.state = 'completed';
+        operation.row.finished_at = signature.at;
+        operation.continue_missing = null;
+        const done = { may: false, why_not: 'It has ended, every system healthy.' };
+        operation.may_continue = done;
+        operation.may_abort = done;
+        operation.may_roll_back = done;
+        this.#changed('decision', operation.row.item, operation.row.id);
+        return { ...outcome, operation: operation.row.id };
+      }
       operation.row.state = request.kind === 'abort' ? 'aborted' : 'rolled_back';
       operation.row.finished_at = signature.at;
       for (const cell of operation.cells) {
@@ -337,6 +355,8 @@ export class MemoryBackend implements Backend {
         may: false,
         why_not: `It is ${request.kind === 'abort' ? 'aborted' : 'rolled back'}.`,
       };
+      operation.may_continue = done;
+      operation.continue_missing = null;
       operation.may_abort = done;
       operation.may_roll_back = done;
       this.#changed('decision', operation.row.item, operation.row.id);
