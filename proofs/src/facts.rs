@@ -16,6 +16,7 @@ use countersign_core::identifier::{ServiceId, SystemId};
 use countersign_core::impact::{self, Circumstances, Reach};
 use countersign_core::proposal::{Action, ActionKind, Proposal};
 use countersign_core::scope::{self, Graph, system_is_inside};
+use countersign_core::suspension::covering;
 use countersign_core::topology::{System, Tier};
 
 const BILLION: u128 = 1_000_000_000;
@@ -95,7 +96,11 @@ pub fn request(case: Case<'_>, concurrency: Option<u32>) -> Request {
         topology_observed_at: newest.timestamp_micros(),
         topology_age: seconds(now - seen.oldest.at),
         authorised: history.envelope_authorised,
-        suspended: history.autonomy_suspended,
+        suspended: if covering(&history.suspensions, &proposal.agent, None).is_some() {
+            Some(true)
+        } else {
+            history.autonomy_suspended
+        },
         severity: registered.map_or(proposal.detection.severity, |of| of.severity),
         registered: registered.is_some(),
         false_positives: registered.map(|of| FalsePositives {

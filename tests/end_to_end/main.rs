@@ -4,4 +4,5 @@
 #[cfg(target_os = "linux")]
 mod lab;
 mod story;
+mod suspension;
 mod window;

@@ -55,7 +55,15 @@ pub trait Hands {
 
 impl Terminal {
     /// Decides at the terminal: `arguments` are the command and what it is about.
-    async fn decide(&self, person: &str, arguments: &[&str], why: &str) -> anyhow::Result<String> {
+    ///
+    /// # Errors
+    /// Where the decision is refused.
+    pub async fn decide(
+        &self,
+        person: &str,
+        arguments: &[&str],
+        why: &str,
+    ) -> anyhow::Result<String> {
         let who = [
             "--as",
             person,

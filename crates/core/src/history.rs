@@ -13,6 +13,7 @@ use crate::identifier::{
     UpstreamId,
 };
 use crate::proposal::{ActionKind, Severity};
+use crate::suspension::Suspended;
 
 /// Facts. An absent member is a fact that nobody knows: what rests on it is `not_evaluable`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,9 +22,12 @@ pub struct History {
     /// Whether the envelope was authorised by a full quorum of its board.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envelope_authorised: Option<bool>,
-    /// Whether a person has suspended autonomy.
+    /// Whether a person has suspended all autonomy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autonomy_suspended: Option<bool>,
+    /// The suspensions in force: who suspended what, all of it, one agent or one rule.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub suspensions: BTreeSet<Suspended>,
     /// Rehearsed rollbacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drills: Option<Vec<Drill>>,

@@ -5,7 +5,7 @@
 //!
 //! The modules read in the order of the one path: documents ([`envelope`], [`topology`],
 //! [`proposal`], [`history`]) → [`scope`] and [`impact`] → [`assessment`] → [`briefing`] →
-//! [`statement`] and [`quorum`] → [`operation`] → [`permit`] → [`log`] and [`evidence`].
+//! [`statement`], [`quorum`] and [`suspension`] → [`operation`] → [`permit`] → [`log`] and [`evidence`].
 
 pub mod assessment;
 pub mod backtest;
@@ -32,5 +32,6 @@ pub mod scope;
 pub mod span;
 pub mod sshsig;
 pub mod statement;
+pub mod suspension;
 pub mod topology;
 pub mod webauthn;

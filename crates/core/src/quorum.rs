@@ -30,6 +30,16 @@ pub enum QuorumState {
     Missing(Missing),
 }
 
+/// Which mixture of its roles a rule asks for, where as many are needed as there are roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mixture {
+    /// Every role is represented (DESIGN §6.4).
+    EveryRole,
+    /// Any will do, as where fewer are needed: the roles say who counts, and nothing else. No document
+    /// can ask for it; it belongs to kinds whose rule is fixed here ([`crate::suspension::rule`]).
+    Any,
+}
+
 /// Whether a holder of `roles` may count towards `rule` at all.
 #[must_use]
 pub fn is_eligible(roles: &BTreeSet<Role>, rule: &QuorumRule) -> bool {
@@ -40,13 +50,26 @@ pub fn is_eligible(roles: &BTreeSet<Role>, rule: &QuorumRule) -> bool {
 /// eligible do not count. A rule that asks for nobody asks for one.
 #[must_use]
 pub fn evaluate(rule: &QuorumRule, agreed: &BTreeMap<ApproverId, BTreeSet<Role>>) -> QuorumState {
+    evaluate_mixed(rule, Mixture::EveryRole, agreed)
+}
+
+/// As [`evaluate`], with this mixture of the roles.
+#[must_use]
+pub fn evaluate_mixed(
+    rule: &QuorumRule,
+    mixture: Mixture,
+    agreed: &BTreeMap<ApproverId, BTreeSet<Role>>,
+) -> QuorumState {
     let needed = rule.needed.max(1);
     let eligible: Vec<&BTreeSet<Role>> = agreed
         .values()
         .filter(|roles| is_eligible(roles, rule))
         .collect();
     let counted = u32::try_from(eligible.len()).unwrap_or(u32::MAX);
-    let every_role = u64::from(needed) >= count(rule.roles.len());
+    let every_role = match mixture {
+        Mixture::EveryRole => u64::from(needed) >= count(rule.roles.len()),
+        Mixture::Any => false,
+    };
     let (unrepresented, roles_short) = if every_role {
         let represented = represented(&rule.roles, &eligible);
         let short = rule.roles.len().saturating_sub(represented);
@@ -252,6 +275,30 @@ mod tests {
             &["a", "a b", "a b"],
             "1 more approver; not yet represented: c",
         );
+    }
+
+    #[test]
+    fn any_mixture_of_the_roles_will_do() {
+        let rule = QuorumRule {
+            needed: 2,
+            roles: roles("a b"),
+        };
+        for (holders, expected) in [
+            (&[] as &[&str], "2 more approvers; one of these roles: a, b"),
+            (&["a"], "1 more approver; one of these roles: a, b"),
+            (&["a b"], "1 more approver; one of these roles: a, b"),
+            (&["a", "c"], "1 more approver; one of these roles: a, b"),
+            (&["a", "a"], "satisfied"),
+            (&["b", "b"], "satisfied"),
+            (&["a", "b"], "satisfied"),
+            (&["a b", "c", "b"], "satisfied"),
+        ] {
+            let words = match evaluate_mixed(&rule, Mixture::Any, &agreed(holders)) {
+                QuorumState::Satisfied => "satisfied".to_owned(),
+                QuorumState::Missing(missing) => missing.to_string(),
+            };
+            assert_eq!(words, expected, "{holders:?}");
+        }
     }
 
     fn any_roles() -> impl Strategy<Value = BTreeSet<Role>> {

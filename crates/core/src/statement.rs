@@ -80,6 +80,8 @@ pub enum SubjectName {
     Remaining,
     Before,
     Diff,
+    Suspension,
+    Entry,
 }
 
 /// The kinds of decision (DESIGN §6.2). Those that come with a later feature are refused until then.
@@ -153,6 +155,13 @@ const ENVELOPE_SUBJECTS: &[(SubjectName, Presence)] = &[
     (SubjectName::Diff, Presence::Always),
 ];
 
+const SUSPEND_SUBJECTS: &[(SubjectName, Presence)] = &[(SubjectName::Suspension, Presence::Always)];
+
+const RESUME_SUBJECTS: &[(SubjectName, Presence)] = &[
+    (SubjectName::Suspension, Presence::Always),
+    (SubjectName::Entry, Presence::Always),
+];
+
 impl DecisionKind {
     /// What a decision of this kind is about, in the order in which a statement lists it; none for
     /// a kind that comes with a later feature and is refused until then.
@@ -163,11 +172,11 @@ impl DecisionKind {
             Self::Continue => Some(CONTINUE_SUBJECTS),
             Self::RollBack | Self::Abort => Some(OPERATION_SUBJECTS),
             Self::AuthoriseEnvelope => Some(ENVELOPE_SUBJECTS),
+            Self::SuspendAutonomy => Some(SUSPEND_SUBJECTS),
+            Self::ResumeAutonomy => Some(RESUME_SUBJECTS),
             Self::Return
             | Self::Withdraw
             | Self::RevokeEnvelope
-            | Self::SuspendAutonomy
-            | Self::ResumeAutonomy
             | Self::AcceptTopology
             | Self::Enrol
             | Self::SetAttestationList
@@ -228,6 +237,8 @@ impl SubjectName {
             Self::Remaining => "remaining",
             Self::Before => "before",
             Self::Diff => "diff",
+            Self::Suspension => "suspension",
+            Self::Entry => "entry",
         }
     }
 }

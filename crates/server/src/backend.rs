@@ -24,6 +24,7 @@ use crate::refusals::{Limiter, Refusals};
 use crate::runner::Runner;
 use crate::secret::SecretHash;
 use crate::store::{Conn, Store, StoreError, documents, payloads};
+use crate::suspended::{InForce, ReplayedTo};
 
 /// A sealed genesis.
 #[derive(Debug)]
@@ -76,6 +77,8 @@ pub struct Backend {
     envelope: Mutex<Option<(Digest, Arc<Envelope>)>>,
     /// The envelope whose board's decisions were verified, and the log entry of its authorisation.
     proved: Mutex<Option<(Digest, u64)>>,
+    /// The suspensions in force, as the log said up to these entries.
+    suspensions: Mutex<Option<(ReplayedTo, Arc<Vec<InForce>>)>>,
 }
 
 /// What a backend is made of.
@@ -150,6 +153,7 @@ impl Backend {
             graph: Mutex::new(None),
             envelope: Mutex::new(None),
             proved: Mutex::new(None),
+            suspensions: Mutex::new(None),
         };
         if let Some((digest, bytes)) = sealed {
             let genesis: Genesis = serde_json::from_slice(&bytes)
@@ -260,6 +264,25 @@ impl Backend {
     /// Remembers that the board put this envelope in force, by the log entry with this index.
     pub fn set_proved(&self, envelope: Digest, index: u64) {
         *self.proved.lock().unwrap_or_else(PoisonError::into_inner) = Some((envelope, index));
+    }
+
+    /// The suspensions in force, where the log was replayed to these entries before.
+    #[must_use]
+    pub fn suspensions(&self, to: ReplayedTo) -> Option<Arc<Vec<InForce>>> {
+        self.suspensions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .filter(|(known, _)| *known == to)
+            .map(|(_, suspensions)| Arc::clone(suspensions))
+    }
+
+    /// Remembers the suspensions in force, as the log says up to these entries.
+    pub fn set_suspensions(&self, to: ReplayedTo, suspensions: &Arc<Vec<InForce>>) {
+        *self
+            .suspensions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some((to, Arc::clone(suspensions)));
     }
 
     /// Begins a change of a backend that has a genesis: before it the log has no entry, and entry 0

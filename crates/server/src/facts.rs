@@ -7,12 +7,14 @@ use countersign_core::envelope::Envelope;
 use countersign_core::history::{History, InFlight, Recent, StagingRun};
 use countersign_core::identifier::SystemId;
 use countersign_core::operation::SystemState;
+use countersign_core::suspension::Extent;
 use countersign_wire::operation::{AuthorityKind, OperationState};
 
 use crate::authorised;
 use crate::backend::Backend;
 use crate::limits;
 use crate::store::{Conn, StoreError, operations, registry};
+use crate::suspended;
 
 /// The label that marks a system of staging.
 const STAGING: (&str, &str) = ("env", "staging");
@@ -46,9 +48,15 @@ pub async fn history(
             finished_at: operation.finished_at.unwrap_or(now),
         })
         .collect();
+    let suspensions = suspended::facts(backend, conn).await?;
     Ok(History {
         envelope_authorised: Some(authorised::in_force(backend, conn).await?),
-        autonomy_suspended: Some(false),
+        autonomy_suspended: Some(
+            suspensions
+                .iter()
+                .any(|suspended| suspended.suspends == Extent::Backend),
+        ),
+        suspensions,
         drills: Some(operations::drills(conn).await?),
         detections: Some(registry::detections(conn, since(limits::OUTCOMES_OVER)).await?),
         signals: Some(registry::signals(conn, since(signals_within(envelope))).await?),

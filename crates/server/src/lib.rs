@@ -2,7 +2,7 @@
 //! decisions, carries operations out, and writes the log.
 //!
 //! The modules read along the one path: who asks ([`auth`], [`sign_in`]) → what is proposed
-//! ([`facts`], [`authorised`], [`propose`]) → what is decided ([`decide`]) → what is carried out ([`operate`],
+//! ([`facts`], [`authorised`], [`suspended`], [`propose`]) → what is decided ([`decide`]) → what is carried out ([`operate`],
 //! [`gate`], [`runner`], [`permit`], [`executor`], [`health`]). Everything is kept in the [`store`] and answered by
 //! the [`routes`].
 
@@ -35,4 +35,5 @@ pub mod secret;
 pub mod serve;
 pub mod sign_in;
 pub mod store;
+pub mod suspended;
 pub mod sweeper;

@@ -377,6 +377,14 @@ pub mod codes {
         409,
         "the envelope does not wait for the board",
     );
+    pub const SUSPENSION_INVALID: Code =
+        Code::new("suspension_invalid", 422, "the suspension is not valid");
+    pub const SUSPENSION_OF_NOTHING: Code = Code::new(
+        "suspension_of_nothing",
+        422,
+        "there is nothing of this name to suspend",
+    );
+    pub const SUSPENSION_OVER: Code = Code::new("suspension_over", 409, "the suspension is over");
     pub const OPERATION_CLOSED: Code = Code::new(
         "operation_closed",
         409,

@@ -16,6 +16,8 @@ pub enum About {
     Operation(OperationId),
     /// An envelope, by digest.
     Envelope(Digest),
+    /// A suspension of autonomy, by the digest of its document.
+    Suspension(Digest),
 }
 
 /// `POST /v1/nonces` (session): ask to decide; answers `session::Nonce`.
@@ -28,7 +30,8 @@ pub struct BeginDecision {
     pub kind: DecisionKind,
 }
 
-/// `POST /v1/decisions` (session of the same approver).
+/// `POST /v1/decisions` (session of the same approver); `suspend_autonomy` goes to `POST /v1/suspensions`
+/// ([`SuspendAutonomy`](crate::suspension::SuspendAutonomy)).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitDecision {

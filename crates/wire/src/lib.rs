@@ -13,4 +13,5 @@ pub mod proposal;
 pub mod queue;
 pub mod registry;
 pub mod session;
+pub mod suspension;
 pub mod view;

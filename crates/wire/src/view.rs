@@ -187,6 +187,8 @@ pub struct QueueView {
     pub open: Vec<QueueRow>,
     /// Items closed lately, latest first.
     pub closed: Vec<QueueRow>,
+    /// What autonomy is suspended now: who suspended what, a sentence each; empty where nothing is.
+    pub suspended: Vec<String>,
     /// Backend's clock minus this machine's, milliseconds.
     pub clock_offset_ms: i64,
     /// When this was true.

@@ -80,6 +80,7 @@ pub(super) fn history(
     History {
         envelope_authorised: authorised,
         autonomy_suspended: suspended,
+        suspensions: BTreeSet::new(),
         drills: (!faults.make("drills unknown", true)).then_some(drills),
         detections: detections(random, faults, rule, proposal),
         signals: signals(random, faults, rule, topology, proposal, now),

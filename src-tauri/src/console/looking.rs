@@ -5,10 +5,12 @@ use std::sync::Arc;
 use chrono::{Duration, Utc};
 use countersign_core::genesis::DeploymentId;
 use countersign_core::identifier::{ApproverId, Digest, OperationId, ProposalId};
+use countersign_core::quote;
 use countersign_wire::client::QueueState;
 use countersign_wire::client::decide::SignIn;
 use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::client::review::Reviewed;
+use countersign_wire::client::suspension::ReviewedSuspension;
 use countersign_wire::operation::Operation;
 use countersign_wire::problem::Problem;
 use countersign_wire::queue::QueueItem;
@@ -135,6 +137,20 @@ impl Console {
         let open: Vec<QueueItem> =
             self.noticing(signed_in.client.queue(QueueState::Open).try_collect().await)?;
         let closed = self.noticing(signed_in.client.queue_page(QueueState::Closed, None).await)?;
+        let suspensions = self.noticing(signed_in.client.suspensions().await)?;
+        let suspended = suspensions
+            .suspensions
+            .iter()
+            .map(
+                |suspension| match ReviewedSuspension::of(&signed_in.trusted, suspension) {
+                    Ok(reviewed) => reviewed.suspended().to_string(),
+                    Err(_) => format!(
+                        "the backend says, and its log entry does not: {}",
+                        quote::name(&suspension.sentence)
+                    ),
+                },
+            )
+            .collect();
         let clock_offset_ms = (closed.now - Utc::now()).num_milliseconds();
         self.state().clock_offset_ms = clock_offset_ms;
         self.read_documents(
@@ -145,6 +161,7 @@ impl Console {
         Ok(QueueView {
             open: open.iter().map(|item| self.row(item)).collect(),
             closed: closed.items.iter().map(|item| self.row(item)).collect(),
+            suspended,
             clock_offset_ms,
             as_of: closed.now,
         })

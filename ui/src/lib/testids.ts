@@ -6,6 +6,7 @@ export const testid = {
   deployment: 'deployment',
   demoBanner: 'demo-banner',
   connectionBanner: 'connection-banner',
+  suspendedBanner: 'suspended-banner',
   witness: 'witness',
   witnessAlarm: 'witness-alarm',
   person: 'person',

@@ -224,6 +224,22 @@ inWindow(
 );
 
 inWindow(
+  'suspended autonomy is said on every screen, names as text',
+  'signedin&suspended',
+  async (page) => {
+    for (const screen of ['#/queue', '#/operations', '#/queue/p-9b02']) {
+      await go(page, screen);
+      const said = await text(page, 'suspended-banner');
+      assert.match(said, /Autonomy is suspended/);
+      assert.match(said, /mara suspended everything that runs alone/);
+      assert.match(said, /the agent “<b>soc<\/b> agent”/);
+      assert.equal(await count(page, `${id('suspended-banner')} li`), 2);
+      assert.equal(await count(page, `${id('suspended-banner')} b`), 0);
+    }
+  },
+);
+
+inWindow(
   'a log that contradicts itself stops approving, not rejecting',
   'signedin&alarm',
   async (page) => {

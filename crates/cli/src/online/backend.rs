@@ -192,7 +192,7 @@ impl BackendArguments {
 pub(crate) enum Purpose {
     /// Anything that a log which cannot be followed stops, approving above all.
     Any,
-    /// Rejecting, aborting and rolling back, which it never stops (DESIGN §7).
+    /// Rejecting, aborting, rolling back and suspending autonomy, which it never stops (DESIGN §7).
     Stopping,
 }
 

@@ -26,7 +26,7 @@ use crate::output::{Failure, complain, print};
 
 /// What every decision needs.
 #[derive(Debug, Args)]
-struct Deciding {
+pub(super) struct Deciding {
     #[command(flatten)]
     backend: BackendArguments,
     #[command(flatten)]
@@ -133,7 +133,9 @@ impl From<DecideError> for Failure {
             DecideError::NotWhatWasShown => Self::refused("not_what_was_shown", error),
             DecideError::Disagreement(_) => Self::refused("assessment_differs", error),
             DecideError::NotLogged(_) => Self::refused("not_logged", error),
-            DecideError::Subjects(_) => Self::refused("subjects", error),
+            DecideError::Subjects(_) | DecideError::Suspension(_) => {
+                Self::refused("subjects", error)
+            }
             DecideError::Canonical(error) => Self::refused("canonical", error),
             DecideError::Receipt(error) => Self::refused("receipt", error),
         }
@@ -141,16 +143,16 @@ impl From<DecideError> for Failure {
 }
 
 /// A person at a key, signed in to the pinned backend.
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     deciding: &'a Deciding,
-    trusted: Trusted,
+    pub(super) trusted: Trusted,
     checkpoint: CheckpointReference,
     hand: Hand,
-    session: Client,
+    pub(super) session: Client,
 }
 
 impl<'a> Desk<'a> {
-    async fn sit(deciding: &'a Deciding, purpose: Purpose) -> Result<Self, Failure> {
+    pub(super) async fn sit(deciding: &'a Deciding, purpose: Purpose) -> Result<Self, Failure> {
         if deciding.rationale.trim().is_empty() {
             return Err(Failure::Invalid(
                 "the rationale is empty; say why".to_owned(),
@@ -171,14 +173,14 @@ impl<'a> Desk<'a> {
         })
     }
 
-    fn decider(&self) -> Decider {
+    pub(super) fn decider(&self) -> Decider {
         Decider {
             approver: self.deciding.person.approver.clone(),
             checkpoint: self.checkpoint,
         }
     }
 
-    fn reasons(&self, acknowledged: &[Clause]) -> Reasons {
+    pub(super) fn reasons(&self, acknowledged: &[Clause]) -> Reasons {
         Reasons {
             risk_level: match self.deciding.risk {
                 Risk::Low => RiskLevel::Low,
@@ -199,7 +201,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Signs and sends.
-    async fn sign(&self, prepared: Prepared, sentence: &str) -> Result<(), Failure> {
+    pub(super) async fn sign(&self, prepared: Prepared, sentence: &str) -> Result<(), Failure> {
         complain(&format!("you sign: {sentence}"));
         let unsigned = prepared.statement(&self.trusted, chrono::Utc::now())?;
         let assertion = self.hand.sign(&unsigned.challenge().clone())?;

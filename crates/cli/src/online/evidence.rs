@@ -18,9 +18,9 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Export the evidence about an item, an operation or an envelope into a new folder
+    /// Export the evidence about an item, an operation, an envelope or a suspension into a new folder
     Export {
-        /// The item, operation or envelope digest
+        /// The item, the operation, or the digest of the envelope or suspension
         id: String,
         /// The folder, which must not exist or be empty
         folder: PathBuf,

@@ -11,6 +11,7 @@ mod operate;
 mod propose;
 mod read;
 mod register;
+mod suspend;
 
 use clap::Subcommand;
 
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     RollBack(decide::RollBack),
     Abort(decide::Abort),
     AuthoriseEnvelope(decide::AuthoriseEnvelope),
+    SuspendAutonomy(suspend::Suspend),
+    ResumeAutonomy(suspend::Resume),
     Evidence(evidence::Arguments),
 }
 
@@ -63,6 +66,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             Command::RollBack(arguments) => decide::roll_back(arguments).await,
             Command::Abort(arguments) => decide::abort(arguments).await,
             Command::AuthoriseEnvelope(arguments) => decide::authorise_envelope(arguments).await,
+            Command::SuspendAutonomy(arguments) => suspend::suspend(arguments).await,
+            Command::ResumeAutonomy(arguments) => suspend::resume(arguments).await,
             Command::Evidence(arguments) => evidence::run(arguments).await,
         }
     })

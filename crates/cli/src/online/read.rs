@@ -3,8 +3,10 @@
 use clap::Args;
 use countersign_core::briefing::title;
 use countersign_core::identifier::{OperationId, ProposalId};
+use countersign_core::quote;
 use countersign_core::scope::Graph;
 use countersign_core::statement::CheckpointReference;
+use countersign_core::suspension::Suspended;
 use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::client::review::{Logged, Reviewed};
 use countersign_wire::client::trust::Trusted;
@@ -133,8 +135,10 @@ pub(super) async fn queue(arguments: &Queue) -> Result<(), Failure> {
     if arguments.json {
         return print(&super::json(&items)?);
     }
+    let mut text = suspended(&session).await?;
     if items.is_empty() {
-        return print("nothing waits");
+        text.push_str("nothing waits");
+        return print(&plain_lines(&text));
     }
     let lines: Vec<String> = items
         .iter()
@@ -152,7 +156,8 @@ pub(super) async fn queue(arguments: &Queue) -> Result<(), Failure> {
             )
         })
         .collect();
-    print(&plain_lines(&lines.join("\n")))
+    text.push_str(&lines.join("\n"));
+    print(&plain_lines(&text))
 }
 
 /// Runs `show`.
@@ -175,7 +180,8 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
         }))?);
     }
     let briefing = reviewed.briefing();
-    let mut text = format!(
+    let mut text = suspended(&session).await?;
+    text.push_str(&format!(
         "{}\n{}\n\n{}",
         title(
             &briefing.proposal.action,
@@ -184,7 +190,7 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
         ),
         arguments.item,
         report::text(&briefing.assessment)
-    );
+    ));
     text.push_str(&format!(
         "\nthe agent {} says: {:?}\n",
         briefing.proposal.agent, briefing.proposal.rationale
@@ -250,6 +256,36 @@ pub(super) async fn operation(arguments: &Operation) -> Result<(), Failure> {
         text.push('\n');
     }
     print(&plain_lines(&text))
+}
+
+/// What is suspended now, for the top of what is shown; empty where nothing is.
+async fn suspended(session: &Client) -> Result<String, Failure> {
+    let mut text = String::new();
+    for suspension in session.suspensions().await?.suspensions {
+        let suspended = Suspended {
+            suspends: suspension.suspends,
+            by: suspension.by,
+            since: suspension.since,
+        };
+        let signed: Vec<String> = suspension
+            .resumed_by
+            .iter()
+            .map(|approver| quote::name(approver.as_str()))
+            .collect();
+        let signed = if signed.is_empty() {
+            "nobody yet".to_owned()
+        } else {
+            signed.join(", ")
+        };
+        text.push_str(&format!(
+            "AUTONOMY IS SUSPENDED: {suspended}\n    {}  two people resume it; signed by {signed}\n",
+            suspension.digest
+        ));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// Text of ours with names of others in it, its line breaks kept and everything else that moves a

@@ -11,10 +11,11 @@ use super::rules::grants;
 use super::{Assessment, Finding, Outcome, QuorumRule, ScopeCounts, Verdict};
 use crate::envelope::{Envelope, Rule};
 use crate::history::{Drill, History, RegisteredDetection, StagingRun};
-use crate::identifier::{ClassId, ServiceId, SystemId};
+use crate::identifier::{ClassId, RuleId, ServiceId, SystemId};
 use crate::impact::{self, Circumstances, Reach};
 use crate::proposal::Proposal;
 use crate::scope::{self, Graph, ResolvedTargets};
+use crate::suspension::Suspended;
 use crate::topology::Tier;
 
 /// Approvers asked for where no envelope says how many (DESIGN §5, verdict).
@@ -241,6 +242,7 @@ pub fn history_slice(
     History {
         envelope_authorised: history.envelope_authorised,
         autonomy_suspended: history.autonomy_suspended,
+        suspensions: suspensions(envelope, graph, proposal, &targets, history),
         drills: history.drills.as_ref().map(|drills| {
             latest_drills(drills, |drill| {
                 drill.action == kind && classes.contains(&drill.class) && drill.succeeded_at <= now
@@ -317,6 +319,35 @@ pub fn history_slice(
             .filter(|action| *action == kind)
             .collect(),
     }
+}
+
+/// The suspensions that stop this proposal under any of the rules that grant it.
+fn suspensions(
+    envelope: Option<&Envelope>,
+    graph: &Graph,
+    proposal: &Proposal,
+    targets: &ResolvedTargets,
+    history: &History,
+) -> BTreeSet<Suspended> {
+    let granting: Vec<(&str, &RuleId)> = envelope
+        .into_iter()
+        .flat_map(|envelope| {
+            envelope
+                .rules
+                .iter()
+                .filter(|rule| grants(envelope, rule, graph, proposal, targets))
+                .map(|rule| (envelope.name.as_str(), &rule.id))
+        })
+        .collect();
+    history
+        .suspensions
+        .iter()
+        .filter(|suspended| {
+            let covers = |rule| suspended.suspends.covers(&proposal.agent, rule);
+            covers(None) || granting.iter().any(|rule| covers(Some(*rule)))
+        })
+        .cloned()
+        .collect()
 }
 
 /// The services in scope under the rules that grant it and ask for error budgets; `None` where none asks.

@@ -8,6 +8,7 @@ use crate::canonical::{self, CanonicalError};
 use crate::envelope::Envelope;
 use crate::impact::{self, Circumstances};
 use crate::scope::{self, Graph};
+use crate::suspension::Suspended;
 
 /// By what an operation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +20,10 @@ pub enum RunsBy {
 }
 
 /// What is true now besides the documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Present {
-    /// Whether a person has suspended autonomy.
-    pub autonomy_suspended: bool,
+    /// The suspension that stops what the briefing's agent proposes and its rule would let run, if any.
+    pub suspended: Option<Suspended>,
     /// The instant.
     pub now: DateTime<Utc>,
 }
@@ -49,7 +50,7 @@ pub fn standing(
     runs_by: RunsBy,
     envelope: Option<&Envelope>,
     graph: &Graph,
-    present: Present,
+    present: &Present,
 ) -> Result<Standing, CanonicalError> {
     let mut void = Vec::new();
     let targets = scope::resolve(graph, &briefing.proposal.targets);
@@ -83,8 +84,10 @@ pub fn standing(
         return Ok(Standing::Void(void));
     }
     let mut held = Vec::new();
-    if runs_by == RunsBy::Envelope && present.autonomy_suspended {
-        held.push("a person has suspended autonomy".to_owned());
+    if runs_by == RunsBy::Envelope
+        && let Some(suspended) = &present.suspended
+    {
+        held.push(suspended.to_string());
     }
     if let Some(envelope) = envelope {
         let authority = &envelope.authority;

@@ -363,6 +363,7 @@ pub(super) fn history(
     Ok(History {
         envelope_authorised: Some(true),
         autonomy_suspended: Some(false),
+        suspensions: BTreeSet::new(),
         drills: Some(
             drilled
                 .iter()

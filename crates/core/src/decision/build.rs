@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::error::DecisionError;
 use super::subjects::{
-    EnvelopeSubjects, OperationSubjects, digest_of_systems, item_rule, item_subjects,
+    EnvelopeSubjects, OperationSubjects, SuspensionSubjects, digest_of_systems, item_rule,
+    item_subjects,
 };
 use crate::assessment::Clause;
 use crate::briefing::{Briefing, Narrowing};
@@ -184,6 +185,27 @@ pub fn for_envelope(
     }
     Ok(statement(
         DecisionKind::AuthoriseEnvelope,
+        subjects.list(),
+        None,
+        judgement,
+        attempt,
+    ))
+}
+
+/// The statement by which one person suspends autonomy, or one of two resumes it.
+///
+/// # Errors
+/// [`DecisionError::AcknowledgedUnknown`]: there are no findings to acknowledge.
+pub fn for_suspension(
+    subjects: &SuspensionSubjects,
+    judgement: &Judgement,
+    attempt: &Attempt,
+) -> Result<Statement, DecisionError> {
+    if !judgement.acknowledged.is_empty() {
+        return Err(DecisionError::AcknowledgedUnknown);
+    }
+    Ok(statement(
+        subjects.kind(),
         subjects.list(),
         None,
         judgement,

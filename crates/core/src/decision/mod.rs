@@ -20,6 +20,7 @@ use chrono::{DateTime, Duration, Utc};
 
 pub use build::{
     Attempt, ItemChoice, Judgement, Offer, OperationChoice, for_envelope, for_item, for_operation,
+    for_suspension,
 };
 pub use diff::Diff;
 pub use error::DecisionError;
@@ -28,8 +29,8 @@ pub use receipt::{Receipt, ReceiptError};
 pub use roster::{Roster, RosterError};
 pub use session::{UnverifiedSession, VerifiedSession};
 pub use subjects::{
-    EnvelopeSubjects, OperationDocument, OperationSubjects, digest_of_systems, envelope_rule,
-    item_rule, item_subjects, operation_rule, proposers,
+    EnvelopeSubjects, OperationDocument, OperationSubjects, SuspensionSubjects, digest_of_systems,
+    envelope_rule, item_rule, item_subjects, operation_rule, proposers,
 };
 
 use crate::assessment::QuorumRule;
@@ -368,6 +369,24 @@ impl VerifiedDecision {
         self.check_same(&subjects.list())?;
         let (judgement, attempt) = self.own(offer);
         self.compare(for_envelope(subjects, &judgement, &attempt)?)
+    }
+
+    /// Checks that this suspends or resumes autonomy as these subjects say.
+    ///
+    /// # Errors
+    /// [`DecisionError`], as [`for_suspension`], and for whatever differs.
+    pub fn confirm_suspension(
+        &self,
+        subjects: &SuspensionSubjects,
+        offer: &Offer,
+    ) -> Result<(), DecisionError> {
+        if self.predicate().kind != subjects.kind() {
+            return Err(DecisionError::SubjectsOfAnotherKind(self.predicate().kind));
+        }
+        self.check_offer(offer)?;
+        self.check_same(&subjects.list())?;
+        let (judgement, attempt) = self.own(offer);
+        self.compare(for_suspension(subjects, &judgement, &attempt)?)
     }
 
     fn check_offer(&self, offer: &Offer) -> Result<(), DecisionError> {

@@ -9,7 +9,7 @@ use super::VerifiedDecision;
 use crate::assessment::QuorumRule;
 use crate::briefing::Narrowing;
 use crate::identifier::{ApproverId, Digest};
-use crate::quorum::{Missing, QuorumState, evaluate, is_eligible};
+use crate::quorum::{Missing, Mixture, QuorumState, evaluate_mixed, is_eligible};
 use crate::statement::{DecisionKind, Statement};
 
 /// Equal decisions of enough eligible approvers, none of them void when it was formed.
@@ -64,6 +64,20 @@ impl Quorum {
         excluded: &BTreeSet<ApproverId>,
         now: DateTime<Utc>,
     ) -> Result<Self, QuorumError> {
+        Self::form_mixed(decisions, rule, Mixture::EveryRole, excluded, now)
+    }
+
+    /// As [`Self::form`], with this mixture of the rule's roles.
+    ///
+    /// # Errors
+    /// As [`Self::form`].
+    pub fn form_mixed(
+        decisions: &[VerifiedDecision],
+        rule: &QuorumRule,
+        mixture: Mixture,
+        excluded: &BTreeSet<ApproverId>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, QuorumError> {
         let mut nearest: Option<QuorumError> = None;
         for (index, first) in decisions.iter().enumerate() {
             let seen = decisions
@@ -73,7 +87,7 @@ impl Quorum {
             if seen {
                 continue;
             }
-            match Self::of_those_who_agree_with(first, decisions, rule, excluded, now) {
+            match Self::of_those_who_agree_with(first, decisions, (rule, mixture), excluded, now) {
                 Ok(quorum) => return Ok(quorum),
                 Err(error) => {
                     if nearest
@@ -86,7 +100,7 @@ impl Quorum {
             }
         }
         Err(nearest.unwrap_or_else(|| QuorumError {
-            missing: match evaluate(rule, &BTreeMap::new()) {
+            missing: match evaluate_mixed(rule, mixture, &BTreeMap::new()) {
                 QuorumState::Missing(missing) => missing,
                 // INVARIANT: nobody satisfies no rule.
                 QuorumState::Satisfied => Missing {
@@ -102,7 +116,7 @@ impl Quorum {
     fn of_those_who_agree_with(
         first: &VerifiedDecision,
         decisions: &[VerifiedDecision],
-        rule: &QuorumRule,
+        (rule, mixture): (&QuorumRule, Mixture),
         excluded: &BTreeSet<ApproverId>,
         now: DateTime<Utc>,
     ) -> Result<Self, QuorumError> {
@@ -132,7 +146,7 @@ impl Quorum {
                 }
             }
         }
-        match evaluate(rule, &counted) {
+        match evaluate_mixed(rule, mixture, &counted) {
             QuorumState::Missing(missing) => Err(QuorumError { missing, left_out }),
             QuorumState::Satisfied => Ok(Self {
                 not_after: members

@@ -17,6 +17,7 @@ use crate::operation::Authority;
 use crate::proposal::{ActionKind, Proposal};
 use crate::quorum::any_one_of;
 use crate::statement::{DecisionKind, Subject, SubjectName};
+use crate::suspension::Suspension;
 
 /// The `schema` member of an operation document.
 pub const OPERATION_SCHEMA: &str = "countersign/operation/v1";
@@ -72,6 +73,23 @@ pub struct EnvelopeSubjects {
     pub before: Option<Digest>,
     /// Digest of the [`Diff`] between them.
     pub diff: Digest,
+}
+
+/// The subjects of a decision about a suspension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SuspensionSubjects {
+    /// Of `suspend_autonomy`.
+    Suspend {
+        /// Digest of the [`Suspension`].
+        suspension: Digest,
+    },
+    /// Of `resume_autonomy`.
+    Resume {
+        /// Digest of the [`Suspension`].
+        suspension: Digest,
+        /// Digest of the leaf bytes of the log entry by which it came into force.
+        entry: Digest,
+    },
 }
 
 /// The digest of a set of systems: RFC 8785 of the sorted array of their ids, in byte order.
@@ -174,6 +192,47 @@ impl EnvelopeSubjects {
         );
         subjects.push(Subject::new(SubjectName::Diff, self.diff));
         subjects
+    }
+}
+
+impl SuspensionSubjects {
+    /// The subjects of suspending what `suspension` says.
+    ///
+    /// # Errors
+    /// Never for a suspension; [`CanonicalError`] otherwise.
+    pub fn of(suspension: &Suspension) -> Result<Self, CanonicalError> {
+        Ok(Self::Suspend {
+            suspension: suspension.digest()?,
+        })
+    }
+
+    /// The kind of a decision with these subjects.
+    #[must_use]
+    pub const fn kind(&self) -> DecisionKind {
+        match self {
+            Self::Suspend { .. } => DecisionKind::SuspendAutonomy,
+            Self::Resume { .. } => DecisionKind::ResumeAutonomy,
+        }
+    }
+
+    /// Digest of the suspension.
+    #[must_use]
+    pub const fn suspension(&self) -> Digest {
+        match self {
+            Self::Suspend { suspension } | Self::Resume { suspension, .. } => *suspension,
+        }
+    }
+
+    /// As a statement lists them.
+    #[must_use]
+    pub fn list(&self) -> Vec<Subject> {
+        let suspension = Subject::new(SubjectName::Suspension, self.suspension());
+        match self {
+            Self::Suspend { .. } => vec![suspension],
+            Self::Resume { entry, .. } => {
+                vec![suspension, Subject::new(SubjectName::Entry, *entry)]
+            }
+        }
     }
 }
 

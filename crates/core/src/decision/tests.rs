@@ -1,3 +1,5 @@
+mod suspension;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

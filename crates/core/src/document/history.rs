@@ -10,9 +10,11 @@ use crate::history::{
     Drill, History, InFlight, Recent, RegisteredDetection, RemainingBudget, StagingRun,
     VerifiedSignal,
 };
+use crate::suspension::Suspended;
 
 /// Looks for errors of form in every member of the lists.
 pub(crate) fn check_parts(root: &Node<'_>, found: &mut Found) {
+    check_each::<Suspended>(root.get("suspensions"), found);
     check_each::<Drill>(root.get("drills"), found);
     check_each::<RegisteredDetection>(root.get("detections"), found);
     check_each::<VerifiedSignal>(root.get("signals"), found);

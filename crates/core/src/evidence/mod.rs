@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! README.md                       what this is, how to check it, what each check proves
-//! briefing.json                   what approvers of an item read; absent for envelopes
+//! briefing.json                   what approvers of an item read; absent for envelopes and suspensions
 //! decisions/1/statement.json      the exact bytes signed
 //! decisions/1/decision.sig        the signature, for ssh-keygen
 //! decisions/1/allowed_signers     the credential, for ssh-keygen
@@ -28,6 +28,7 @@ mod operation;
 mod readme;
 mod report;
 mod signatures;
+mod suspension;
 mod verify;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+mod suspension;
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -100,6 +102,7 @@ impl Story {
             item: Some(self.fixture.briefing.item.clone()),
             operation: None,
             envelope: None,
+            suspension: None,
         };
         self.log(&Entry::of(statement.predicate.decided_at, &body).unwrap());
         self.inputs.decisions.push(decision);

@@ -9,7 +9,7 @@ use super::readme::{self, Edition, Signed};
 use super::report::Report;
 use super::signatures::{self, Recorded};
 use super::{BRIEFING, CHECKPOINT, Files, README, decision_path};
-use super::{envelope, item, operation};
+use super::{envelope, item, operation, suspension};
 use crate::decision::Roster;
 use crate::identifier::Digest;
 use crate::log::EntryKind;
@@ -108,6 +108,7 @@ pub fn verify(files: &Files, pinned: Option<Digest>) -> Report {
     let item = item::check(&case, &mut report);
     operation::check(&case, item.as_ref(), &mut report);
     envelope::check(&case, &mut report);
+    suspension::check(&case, &mut report);
     if recorded.is_empty() {
         check_undecided(&case, item.as_ref(), &mut report);
     }
@@ -129,11 +130,14 @@ fn check_undecided(case: &Case<'_>, item: Option<&Item>, report: &mut Report) {
         Authority::Decided(_) => true,
         Authority::Autonomous(_) | Authority::Drill(_) => false,
     };
-    let authorised = case
-        .log
-        .entries
-        .values()
-        .any(|logged| logged.entry.kind == EntryKind::EnvelopeAuthorised);
+    let authorised = case.log.entries.values().any(|logged| {
+        [
+            EntryKind::EnvelopeAuthorised,
+            EntryKind::AutonomySuspended,
+            EntryKind::AutonomyResumed,
+        ]
+        .contains(&logged.entry.kind)
+    });
     if authorised || started.iter().any(decided) {
         report.fail(
             SUBJECT,

@@ -15,6 +15,7 @@ use crate::identifier::{
 use crate::operation::{Record, SystemState};
 use crate::proposal::{ActionKind, Severity};
 use crate::statement::DecisionKind;
+use crate::suspension::Extent;
 
 impl Body for Genesis {
     fn kind(&self) -> EntryKind {
@@ -142,6 +143,9 @@ pub struct DecisionRecorded {
     /// The envelope it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envelope: Option<Digest>,
+    /// The suspension it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Digest>,
 }
 
 impl Body for DecisionRecorded {
@@ -183,6 +187,44 @@ pub struct EnvelopeAuthorised {
 impl Body for EnvelopeAuthorised {
     fn kind(&self) -> EntryKind {
         EntryKind::EnvelopeAuthorised
+    }
+}
+
+/// Autonomy is suspended from here on. `resume_autonomy` names the digest of this entry's leaf bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutonomySuspended {
+    /// Digest of the [`Suspension`](crate::suspension::Suspension).
+    pub suspension: Digest,
+    /// What is suspended.
+    pub suspends: Extent,
+    /// By whom.
+    pub approver: ApproverId,
+    /// Digest of the statement.
+    pub decision: Digest,
+}
+
+impl Body for AutonomySuspended {
+    fn kind(&self) -> EntryKind {
+        EntryKind::AutonomySuspended
+    }
+}
+
+/// A suspension is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutonomyResumed {
+    /// Digest of the [`Suspension`](crate::suspension::Suspension).
+    pub suspension: Digest,
+    /// Digest of the leaf bytes of the entry by which it came into force.
+    pub entry: Digest,
+    /// Digests of the statements that make the quorum, sorted.
+    pub decisions: BTreeSet<Digest>,
+}
+
+impl Body for AutonomyResumed {
+    fn kind(&self) -> EntryKind {
+        EntryKind::AutonomyResumed
     }
 }
 

@@ -44,6 +44,10 @@ pub enum EntryKind {
     EnvelopeImported,
     /// The board's quorum is complete: the envelope is in force (AG-706 4.10).
     EnvelopeAuthorised,
+    /// A person suspended autonomy (AG-706 4.10).
+    AutonomySuspended,
+    /// Two people resumed it.
+    AutonomyResumed,
     /// A topology was imported; the ground of every dependency analysis (4.8, dependency analysis).
     TopologyImported,
     /// An agent may propose.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{Case, case};
+use crate::world::{Case, case, rule};
 
 fn of(why: &'static str) -> Case {
     case("4.10", why)
@@ -14,6 +14,11 @@ fn expires(why: &'static str, at: &str) -> Case {
 
 fn effective(why: &'static str, at: &str) -> Case {
     of(why).set("envelope/authority/effective", json!(at))
+}
+
+fn suspended(why: &'static str, suspends: serde_json::Value) -> Case {
+    let by = json!([{"suspends": suspends, "by": "cat", "since": "2026-11-24T02:00:00Z"}]);
+    of(why).set("history/suspensions", by)
 }
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -54,6 +59,46 @@ pub(crate) fn cases() -> Vec<Case> {
         of("not authorised, and nobody knows the rest")
             .set("history/envelope_authorised", json!(false))
             .remove("history/autonomy_suspended")
+            .blocks("4.10"),
+        suspended("everything is suspended, and by whom", json!("backend"))
+            .blocks("4.10")
+            .says(
+                "4.10",
+                "cat suspended everything that runs alone at 2026-11-24T02:00:00Z",
+            ),
+        suspended("its agent is suspended", json!({"agent": "soc-agent"}))
+            .blocks("4.10")
+            .says("4.10", "cat suspended the agent soc-agent at"),
+        suspended("another agent is suspended", json!({"agent": "other"})),
+        suspended(
+            "its rule is suspended",
+            json!({"rule": {"envelope": "test", "rule": "routine"}}),
+        )
+        .blocks("4.10")
+        .says(
+            "4.10",
+            "cat suspended the rule routine of the envelope test at",
+        ),
+        suspended(
+            "its rule is suspended, and another one grants it",
+            json!({"rule": {"envelope": "test", "rule": "routine"}}),
+        )
+        .set("envelope/rules/-", {
+            let mut second = rule();
+            second["id"] = json!("second");
+            second
+        })
+        .rule("second"),
+        suspended(
+            "another rule is suspended",
+            json!({"rule": {"envelope": "test", "rule": "urgent"}}),
+        ),
+        suspended(
+            "the rule of another envelope is suspended",
+            json!({"rule": {"envelope": "other", "rule": "routine"}}),
+        ),
+        suspended("suspended, and nobody knows the rest", json!("backend"))
+            .remove("history/envelope_authorised")
             .blocks("4.10"),
         of("no envelope ever: two approvers")
             .without_envelope()

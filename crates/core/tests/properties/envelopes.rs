@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn out_of_force_or_unauthorised_never_permits(world in worlds(), how in 0..5_usize) {
+    fn out_of_force_or_unauthorised_never_permits(world in worlds(), how in 0..7_usize) {
         let mut after = world;
         let authority = &mut after.envelope["authority"];
         match how {
@@ -172,6 +172,10 @@ proptest! {
             }
             2 => after.history["envelope_authorised"] = json!(false),
             3 => after.history["autonomy_suspended"] = json!(true),
+            4 | 5 => {
+                let suspends = if how == 4 { json!("backend") } else { json!({"agent": "agent"}) };
+                after.history["suspensions"] = json!([{"suspends": suspends, "by": "cat", "since": at(-1)}]);
+            }
             _ => {
                 after.history.as_object_mut().unwrap().remove("envelope_authorised");
             }

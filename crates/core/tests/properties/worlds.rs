@@ -375,6 +375,22 @@ fn operations() -> impl Strategy<Value = Vec<Vec<&'static str>>> {
     prop::collection::vec(systems, 0..2)
 }
 
+/// None in most worlds.
+fn suspensions() -> impl Strategy<Value = Vec<Value>> {
+    let suspends = select(vec![
+        json!("backend"),
+        json!({"agent": "agent"}),
+        json!({"agent": "another"}),
+        json!({"rule": {"envelope": "test", "rule": "rule-0"}}),
+        json!({"rule": {"envelope": "test", "rule": "rule-1"}}),
+        json!({"rule": {"envelope": "other", "rule": "rule-0"}}),
+    ]);
+    let suspended =
+        suspends.prop_map(|suspends| json!({"suspends": suspends, "by": "cat", "since": at(-600)}));
+    (one_in(12), prop::collection::vec(suspended, 1..3))
+        .prop_map(|(some, list)| if some { list } else { Vec::new() })
+}
+
 fn history() -> impl Strategy<Value = Value> {
     let standing = prop_oneof![
         60 => Just((json!(true), json!(false))),
@@ -396,10 +412,10 @@ fn history() -> impl Strategy<Value = Value> {
         prop::collection::vec((operations(), 0..90_000_i64), 0..2),
         one_in(20),
         subsequence(vec!["drills", "detections", "signals", "in_flight", "recent"], 0..=5),
-        one_in(12),
+        (one_in(12), suspensions()),
     )
         .prop_map(
-            |(standing, outcomes, severity, drilled, signals, flying, ran, unregistered, unknown, forget)| {
+            |(standing, outcomes, severity, drilled, signals, flying, ran, unregistered, unknown, (forget, suspensions))| {
                 let classes = ["linux-server", "database", "network-segment"];
                 let pairs = KINDS.iter().flat_map(|kind| classes.map(|class| (*kind, class)));
                 let drills: Vec<Value> = pairs
@@ -433,6 +449,9 @@ fn history() -> impl Strategy<Value = Value> {
                     if !value.is_null() {
                         history[name] = value;
                     }
+                }
+                if !suspensions.is_empty() {
+                    history["suspensions"] = json!(suspensions);
                 }
                 if forget {
                     for name in unknown {

@@ -7,6 +7,7 @@
 mod envelope;
 mod item;
 pub(crate) mod operation;
+mod suspension;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use countersign_core::statement::{DECISION_NAMESPACE, DecisionKind, challenge, c
 use countersign_core::webauthn::Bytes;
 use countersign_wire::decision::{About, DecisionAccepted, RationalePayload, SubmitDecision};
 use serde_json::json;
+
+pub(crate) use suspension::resume_quorum;
 
 use crate::auth::Session;
 use crate::backend::Backend;
@@ -79,6 +82,10 @@ pub fn check_kind(about: &About, kind: DecisionKind) -> Result<(), Refusal> {
             DecisionKind::Continue | DecisionKind::RollBack | DecisionKind::Abort
         ),
         About::Envelope(_) => kind == DecisionKind::AuthoriseEnvelope,
+        About::Suspension(_) => matches!(
+            kind,
+            DecisionKind::SuspendAutonomy | DecisionKind::ResumeAutonomy
+        ),
     };
     if fits {
         Ok(())
@@ -89,7 +96,8 @@ pub fn check_kind(about: &About, kind: DecisionKind) -> Result<(), Refusal> {
     }
 }
 
-/// Takes a decision of the person who signed in.
+/// Takes a decision of the person who signed in, with the `document` that only the approver has: what
+/// `suspend_autonomy` suspends.
 ///
 /// # Errors
 /// The refusal, which is in the log as well.
@@ -97,9 +105,10 @@ pub async fn decide(
     backend: &Arc<Backend>,
     session: &Session,
     submitted: SubmitDecision,
+    document: Option<&[u8]>,
 ) -> Result<DecisionAccepted, Refusal> {
     let (about, statement) = (submitted.about.clone(), Digest::of(&submitted.statement.0));
-    match try_decide(backend, session, submitted).await {
+    match try_decide(backend, session, submitted, document).await {
         Ok(accepted) => Ok(accepted),
         Err(refusal) => Err(log_refusal(backend, session, &about, statement, refusal).await),
     }
@@ -139,6 +148,7 @@ fn about_of(about: &About) -> log::About {
         About::Item(id) => log::About::item(id),
         About::Operation(id) => log::About::operation(id, None),
         About::Envelope(digest) => log::About::envelope(*digest),
+        About::Suspension(digest) => log::About::suspension(*digest),
     }
 }
 
@@ -146,6 +156,7 @@ async fn try_decide(
     backend: &Arc<Backend>,
     session: &Session,
     submitted: SubmitDecision,
+    document: Option<&[u8]>,
 ) -> Result<DecisionAccepted, Refusal> {
     let sealed = backend.genesis()?;
     let SubmitDecision {
@@ -181,7 +192,10 @@ async fn try_decide(
     let nonce = decision.predicate().nonce.0.clone();
     check_nonce(&mut tx, &nonce, &purpose(&approver, &about, kind)?, now).await?;
     check_rationale(&decision, &rationale)?;
-    check_checkpoint(&mut tx, &decision).await?;
+    // Whoever saw another log than this one has the more reason to stop everything (DESIGN §7).
+    if kind != DecisionKind::SuspendAutonomy {
+        check_checkpoint(&mut tx, &decision).await?;
+    }
     let deciding = Deciding {
         about,
         decision,
@@ -194,6 +208,17 @@ async fn try_decide(
         }
         About::Envelope(digest) => Ready::Envelope(Box::new(
             envelope::check(&mut tx, &sealed.roster, &deciding, *digest).await?,
+        )),
+        About::Suspension(digest) => Ready::Suspension(Box::new(
+            suspension::check(
+                backend,
+                &mut tx,
+                &sealed.roster,
+                &deciding,
+                *digest,
+                document,
+            )
+            .await?,
         )),
     };
     // Last of all, so that only a decision that counts uses up nonce and counter.
@@ -212,6 +237,7 @@ async fn try_decide(
         Ready::Item(ready) => item::follow(backend, &mut tx, &deciding, *ready).await?,
         Ready::Operation(ready) => operation::follow(backend, &mut tx, &deciding, *ready).await?,
         Ready::Envelope(ready) => envelope::follow(&mut tx, &deciding, *ready).await?,
+        Ready::Suspension(ready) => suspension::follow(backend, &mut tx, &deciding, *ready).await?,
     };
     tx.commit().await?;
     Ok(DecisionAccepted {
@@ -227,6 +253,7 @@ enum Ready {
     Item(Box<item::Ready>),
     Operation(Box<operation::Ready>),
     Envelope(Box<envelope::Ready>),
+    Suspension(Box<suspension::Ready>),
 }
 
 /// The text must be the one whose commitment was signed.
@@ -289,11 +316,12 @@ async fn record(
     } = deciding;
     let assertion = canonical::to_bytes(decision.assertion()).map_err(StoreError::from)?;
     let digest = tx.keep(PayloadKind::Statement, decision.bytes()).await?;
-    let (item, operation, envelope) = match about {
-        About::Item(id) => (Some(id.clone()), None, None),
-        About::Operation(id) => (None, Some(id.clone()), None),
-        About::Envelope(digest) => (None, None, Some(*digest)),
-    };
+    let log::About {
+        item,
+        operation,
+        envelope,
+        suspension,
+    } = about_of(about);
     let body = DecisionRecorded {
         decision: digest,
         assertion: tx.keep(PayloadKind::Assertion, &assertion).await?,
@@ -302,6 +330,7 @@ async fn record(
         item,
         operation,
         envelope,
+        suspension,
     };
     let index = tx.record(*now, &body).await?;
     let (receipt, receipt_signature) = Receipt::new(digest, backend.deployment.clone(), *now)

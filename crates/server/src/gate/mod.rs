@@ -18,6 +18,7 @@ use countersign_core::operation::{
 };
 use countersign_core::scope::Graph;
 use countersign_core::statement::DecisionKind;
+use countersign_core::suspension::covering;
 use countersign_core::topology::{Tier, Topology};
 use countersign_wire::decision::About;
 use countersign_wire::operation::AuthorityKind;
@@ -34,6 +35,7 @@ use crate::rehearsal;
 use crate::store::items::Item;
 use crate::store::operations::{self, Stored};
 use crate::store::{Conn, StoreError, Tx, decisions, items, payloads};
+use crate::suspended;
 
 /// What the gate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -432,13 +434,18 @@ async fn still(
         return Ok(Verdict::Void("there is no topology".to_owned()));
     };
     let envelope = backend.envelope(tx).await?.map(|(_, envelope)| envelope);
+    let facts = suspended::facts(backend, tx).await?;
+    let rule = briefing.assessment.rule.as_ref();
+    let rule = envelope
+        .as_ref()
+        .and_then(|envelope| Some((envelope.name.as_str(), rule?)));
     let present = Present {
-        autonomy_suspended: false,
+        suspended: covering(&facts, &briefing.proposal.agent, rule).cloned(),
         now,
     };
     let briefing = briefing.clone();
     let stands =
-        off_runtime(move || standing(&briefing, runs_by, envelope.as_deref(), &graph, present))
+        off_runtime(move || standing(&briefing, runs_by, envelope.as_deref(), &graph, &present))
             .await??;
     Ok(match stands {
         Standing::Stands => Verdict::Open,

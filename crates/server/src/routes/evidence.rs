@@ -30,9 +30,11 @@ enum Subject {
     Item(Box<Item>),
     Drill(Box<Stored>),
     Envelope(Digest),
+    Suspension(Digest),
 }
 
-/// `GET /v1/evidence/{id}`: of an item, an operation (with the item it carries out) or an envelope.
+/// `GET /v1/evidence/{id}`: of an item, an operation (with the item it carries out), an envelope or a
+/// suspension.
 pub(super) async fn export(
     reader: Reader,
     State(backend): State<Arc<Backend>>,
@@ -48,7 +50,10 @@ pub(super) async fn export(
         .map_err(|_| codes::INTERNAL.because("the evidence could not be written"))?
         .map_err(|error| StoreError::Damaged(format!("the evidence of `{id}`: {error}")))?;
     let mut tx = backend.change().await?;
-    let body = json!({"by": reader.name(), "item": about.item, "operation": about.operation, "envelope": about.envelope});
+    let mut body = json!({"by": reader.name(), "item": about.item, "operation": about.operation, "envelope": about.envelope});
+    if let (Some(suspension), Some(members)) = (about.suspension, body.as_object_mut()) {
+        members.insert("suspension".to_owned(), json!(suspension));
+    }
     tx.note(
         backend.clock.now(),
         EntryKind::EvidenceExported,
@@ -66,13 +71,22 @@ pub(super) async fn export(
 }
 
 async fn find(conn: &mut Conn, id: &str) -> Result<Subject, Refusal> {
-    let nothing =
-        || codes::NOT_FOUND.because(format!("there is no item, operation or envelope `{id}`"));
+    let nothing = || {
+        codes::NOT_FOUND.because(format!(
+            "there is no item, operation, envelope or suspension `{id}`"
+        ))
+    };
     if let Ok(digest) = id.parse::<Digest>() {
-        documents::envelope(conn, digest)
+        if documents::envelope(conn, digest).await?.is_some() {
+            return Ok(Subject::Envelope(digest));
+        }
+        if decisions::about(conn, &About::Suspension(digest))
             .await?
-            .ok_or_else(nothing)?;
-        return Ok(Subject::Envelope(digest));
+            .is_empty()
+        {
+            return Err(nothing());
+        }
+        return Ok(Subject::Suspension(digest));
     }
     let mut item = id.parse::<ProposalId>().map_err(|_| nothing())?;
     let operation = id.parse::<OperationId>().map_err(|_| nothing())?;
@@ -97,6 +111,13 @@ async fn gather(
         Subject::Item(item) => of_item(conn, &item, &mut inputs).await?,
         Subject::Drill(stored) => of_drill(conn, &stored, &mut inputs).await?,
         Subject::Envelope(digest) => of_envelope(conn, digest, &mut inputs).await?,
+        Subject::Suspension(digest) => {
+            inputs.documents.push(payloads::get(conn, digest).await?);
+            (
+                log::About::suspension(digest),
+                vec![About::Suspension(digest)],
+            )
+        }
     };
     let mut recorded = Vec::new();
     for about in &decided {
@@ -230,7 +251,7 @@ async fn of_item(
     let about = log::About {
         item: Some(item.id.clone()),
         operation: item.operation.clone(),
-        envelope: None,
+        ..log::About::default()
     };
     Ok((about, decided))
 }

@@ -14,6 +14,7 @@ mod queue;
 mod registry;
 mod sessions;
 mod status;
+mod suspensions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -89,6 +90,10 @@ pub fn router(backend: Arc<Backend>) -> Router {
         .route("/v1/queue/{id}", get(queue::item))
         .route("/v1/briefings/{id}", get(queue::briefing))
         .route("/v1/nonces", post(decisions::nonce))
+        .route(
+            "/v1/suspensions",
+            get(suspensions::list).post(suspensions::suspend),
+        )
         .route("/v1/operations", get(operations::list))
         .route("/v1/operations/{id}", get(operations::operation))
         .route("/v1/operations/{id}/halt", post(operations::halt))

@@ -45,6 +45,7 @@ pub fn subject(about: &About) -> (&'static str, String) {
         About::Item(id) => ("item", id.to_string()),
         About::Operation(id) => ("operation", id.to_string()),
         About::Envelope(digest) => ("envelope", digest.to_string()),
+        About::Suspension(digest) => ("suspension", digest.to_string()),
     }
 }
 

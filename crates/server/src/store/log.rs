@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use countersign_core::genesis::{DeploymentId, Genesis};
 use countersign_core::identifier::{Digest, OperationId, ProposalId};
 use countersign_core::log::body::{
-    ApprovalVoided, DecisionRecorded, EnvelopeAuthorised, OperationRecorded, ProposalAssessed,
+    ApprovalVoided, AutonomyResumed, AutonomySuspended, DecisionRecorded, EnvelopeAuthorised,
+    OperationRecorded, ProposalAssessed,
 };
 use countersign_core::log::entry::Body;
 use countersign_core::log::tile::{Tile, TileError, TileKind, bundle};
@@ -26,6 +27,8 @@ pub struct About {
     pub operation: Option<OperationId>,
     /// The envelope.
     pub envelope: Option<Digest>,
+    /// The suspension.
+    pub suspension: Option<Digest>,
 }
 
 impl About {
@@ -50,7 +53,7 @@ impl About {
         Self {
             operation: Some(id.clone()),
             item: item.cloned(),
-            envelope: None,
+            ..Self::default()
         }
     }
 
@@ -59,6 +62,15 @@ impl About {
     pub fn envelope(digest: Digest) -> Self {
         Self {
             envelope: Some(digest),
+            ..Self::default()
+        }
+    }
+
+    /// About a suspension.
+    #[must_use]
+    pub fn suspension(digest: Digest) -> Self {
+        Self {
+            suspension: Some(digest),
             ..Self::default()
         }
     }
@@ -88,6 +100,7 @@ impl Recorded for DecisionRecorded {
             item: self.item.clone(),
             operation: self.operation.clone(),
             envelope: self.envelope,
+            suspension: self.suspension,
         }
     }
 }
@@ -97,7 +110,7 @@ impl Recorded for ApprovalVoided {
         About {
             item: Some(self.item.clone()),
             operation: self.operation.clone(),
-            envelope: None,
+            ..About::default()
         }
     }
 }
@@ -105,6 +118,18 @@ impl Recorded for ApprovalVoided {
 impl Recorded for EnvelopeAuthorised {
     fn about(&self) -> About {
         About::envelope(self.envelope)
+    }
+}
+
+impl Recorded for AutonomySuspended {
+    fn about(&self) -> About {
+        About::suspension(self.suspension)
+    }
+}
+
+impl Recorded for AutonomyResumed {
+    fn about(&self) -> About {
+        About::suspension(self.suspension)
     }
 }
 
@@ -151,12 +176,13 @@ impl Tx {
         let index = self.size;
         let known = hashes(self, &tree::positions_to_append(index)).await?;
         let stored = tree::stored_hashes(index, tree::leaf_hash(&bytes), &known)?;
-        sqlx::query("INSERT INTO log_entry (idx, kind, item, operation, envelope, bytes) VALUES (?, ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT INTO log_entry (idx, kind, item, operation, envelope, suspension, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)")
             .bind(integer(index))
             .bind(word(&entry.kind)?)
             .bind(about.item.as_ref().map(ProposalId::as_str))
             .bind(about.operation.as_ref().map(OperationId::as_str))
             .bind(about.envelope.map(|digest| digest.to_string()))
+            .bind(about.suspension.map(|digest| digest.to_string()))
             .bind(bytes)
             .execute(&mut **self)
             .await?;
@@ -263,6 +289,7 @@ fn found(row: &sqlx::sqlite::SqliteRow) -> Result<Found, StoreError> {
     let item: Option<String> = row.try_get("item")?;
     let operation: Option<String> = row.try_get("operation")?;
     let envelope: Option<String> = row.try_get("envelope")?;
+    let suspension: Option<String> = row.try_get("suspension")?;
     Ok(Found {
         index: count(row.try_get("idx")?),
         kind: from_word("the kind of an entry", row.try_get("kind")?)?,
@@ -274,6 +301,9 @@ fn found(row: &sqlx::sqlite::SqliteRow) -> Result<Found, StoreError> {
             envelope: envelope
                 .map(|digest| super::parse("an envelope", &digest))
                 .transpose()?,
+            suspension: suspension
+                .map(|digest| super::parse("a suspension", &digest))
+                .transpose()?,
         },
         bytes: row.try_get("bytes")?,
     })
@@ -284,7 +314,7 @@ fn found(row: &sqlx::sqlite::SqliteRow) -> Result<Found, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn entry(conn: &mut Conn, index: u64) -> Result<Option<Found>, StoreError> {
-    sqlx::query("SELECT idx, kind, item, operation, envelope, bytes FROM log_entry WHERE idx = ?")
+    sqlx::query("SELECT idx, kind, item, operation, envelope, suspension, bytes FROM log_entry WHERE idx = ?")
         .bind(integer(index))
         .fetch_optional(conn)
         .await?
@@ -317,7 +347,7 @@ pub async fn assessed(conn: &mut Conn, item: &ProposalId) -> Result<u64, StoreEr
 /// [`StoreError`].
 pub async fn entries(conn: &mut Conn, from: u64, limit: u32) -> Result<Vec<Found>, StoreError> {
     sqlx::query(
-        "SELECT idx, kind, item, operation, envelope, bytes FROM log_entry WHERE idx >= ? ORDER BY idx LIMIT ?",
+        "SELECT idx, kind, item, operation, envelope, suspension, bytes FROM log_entry WHERE idx >= ? ORDER BY idx LIMIT ?",
     )
     .bind(integer(from))
     .bind(limit)
@@ -346,7 +376,7 @@ pub async fn latest_of_kind(conn: &mut Conn, kind: EntryKind) -> Result<Option<u
 /// [`StoreError`].
 pub async fn of_kind(conn: &mut Conn, kind: EntryKind) -> Result<Vec<Found>, StoreError> {
     sqlx::query(
-        "SELECT idx, kind, item, operation, envelope, bytes FROM log_entry WHERE kind = ? ORDER BY idx",
+        "SELECT idx, kind, item, operation, envelope, suspension, bytes FROM log_entry WHERE kind = ? ORDER BY idx",
     )
     .bind(word(&kind)?)
     .fetch_all(conn)
@@ -356,7 +386,7 @@ pub async fn of_kind(conn: &mut Conn, kind: EntryKind) -> Result<Vec<Found>, Sto
     .collect()
 }
 
-/// Every entry about an item, its operation, an operation or an envelope; none where there are more
+/// Every entry about an item, its operation, an operation, an envelope or a suspension; none where there are more
 /// than `limit`, since a part of them proves nothing.
 ///
 /// # Errors
@@ -367,12 +397,13 @@ pub async fn entries_about(
     limit: u32,
 ) -> Result<Option<Vec<Found>>, StoreError> {
     let rows = sqlx::query(
-        "SELECT idx, kind, item, operation, envelope, bytes FROM log_entry
-         WHERE item = ?1 OR operation = ?2 OR envelope = ?3 ORDER BY idx LIMIT ?4",
+        "SELECT idx, kind, item, operation, envelope, suspension, bytes FROM log_entry
+         WHERE item = ?1 OR operation = ?2 OR envelope = ?3 OR suspension = ?4 ORDER BY idx LIMIT ?5",
     )
     .bind(about.item.as_ref().map(ProposalId::as_str))
     .bind(about.operation.as_ref().map(OperationId::as_str))
     .bind(about.envelope.map(|digest| digest.to_string()))
+    .bind(about.suspension.map(|digest| digest.to_string()))
     .bind(i64::from(limit).saturating_add(1))
     .fetch_all(conn)
     .await?;

@@ -28,6 +28,7 @@ pub enum PayloadKind {
     Remaining,
     Snapshot,
     Waves,
+    Suspension,
 }
 
 /// What an erasable text is.

@@ -20,5 +20,6 @@ mod path;
 mod person;
 mod recovery;
 mod refusals;
+mod suspension;
 mod tampering;
 mod world;

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use countersign_core::assessment::Clause;
 use countersign_core::canonical::{self, CanonicalError};
 use countersign_core::decision::{
     Attempt, DecisionError, EnvelopeSubjects, ItemChoice, Judgement, Offer, OperationChoice,
-    OperationSubjects, Receipt, ReceiptError, UnverifiedDecision, for_envelope, for_item,
-    for_operation,
+    OperationSubjects, Receipt, ReceiptError, SuspensionSubjects, UnverifiedDecision, for_envelope,
+    for_item, for_operation, for_suspension,
 };
 use countersign_core::envelope::Envelope;
 use countersign_core::identifier::{ApproverId, Digest};
@@ -20,15 +20,21 @@ use countersign_core::statement::{
     CheckpointReference, DECISION_NAMESPACE, DecisionKind, RiskLevel, SESSION_NAMESPACE,
     SessionPredicate, SessionStatement, Statement, challenge, commitment,
 };
+use countersign_core::suspension::{Extent, Suspension};
 use countersign_core::webauthn::{Assertion, Bytes};
 use thiserror::Error;
 
 use super::operation::ReviewedOperation;
 use super::review::{Logged, Reviewed};
+use super::suspension::ReviewedSuspension;
 use super::trust::Trusted;
 use super::{Client, ClientError};
 use crate::decision::{About, BeginDecision, DecisionAccepted, RationalePayload, SubmitDecision};
 use crate::session::{BeginSession, OpenSession, Session};
+use crate::suspension::SuspendAutonomy;
+
+/// How much longer than its nonce a decision to resume is valid: the second of two people signs meanwhile.
+const RESUME_VALID_FOR: TimeDelta = TimeDelta::minutes(50);
 
 /// Why a decision was not made. Until submission nothing has left this machine.
 #[derive(Debug, Error)]
@@ -56,6 +62,11 @@ pub enum DecideError {
         "the backend's documents about the operation do not fit together ({0}); nothing is signed"
     )]
     Subjects(&'static str),
+    /// The documents of a suspension are not those of that suspension.
+    #[error(
+        "the backend's documents about the suspension do not fit together ({0}); nothing is signed"
+    )]
+    Suspension(&'static str),
     /// A document has no canonical form.
     #[error(transparent)]
     Canonical(#[from] CanonicalError),
@@ -111,6 +122,11 @@ enum Subject {
     Envelope {
         subjects: EnvelopeSubjects,
     },
+    Suspension {
+        subjects: SuspensionSubjects,
+        /// The bytes of what is suspended, which go with the decision.
+        document: Option<Bytes>,
+    },
 }
 
 /// A decision for which the backend has handed out a nonce.
@@ -131,12 +147,14 @@ pub struct Unsigned {
     bytes: Vec<u8>,
     rationale: RationalePayload,
     challenge: Challenge,
+    document: Option<Bytes>,
 }
 
 /// A decision that the key has signed and that holds.
 #[derive(Debug, Clone)]
 pub struct Signed {
     submit: SubmitDecision,
+    document: Option<Bytes>,
     digest: Digest,
 }
 
@@ -240,6 +258,70 @@ impl Prepared {
         .await
     }
 
+    /// Prepares the suspension of autonomy, as one person asks for it `now`.
+    ///
+    /// # Errors
+    /// [`DecideError::Client`].
+    pub async fn for_suspending(
+        client: &Client,
+        trusted: &Trusted,
+        suspends: Extent,
+        reasons: Reasons,
+        decider: Decider,
+        now: DateTime<Utc>,
+    ) -> Result<Self, DecideError> {
+        let audience = trusted.roster().deployment().clone();
+        let suspension = Suspension::new(audience, suspends, decider.approver.clone(), now);
+        let subjects = SuspensionSubjects::of(&suspension)?;
+        let subject = Subject::Suspension {
+            subjects,
+            document: Some(Bytes(suspension.to_bytes()?)),
+        };
+        let about = About::Suspension(subjects.suspension());
+        Self::begin(
+            client,
+            about,
+            subjects.kind(),
+            subject,
+            reasons,
+            decider,
+            None,
+        )
+        .await
+    }
+
+    /// Prepares the decision of one of two people who resume autonomy, from the documents that were read
+    /// and shown.
+    ///
+    /// # Errors
+    /// [`DecideError::Client`].
+    pub async fn for_resuming(
+        client: &Client,
+        suspension: &ReviewedSuspension,
+        reasons: Reasons,
+        decider: Decider,
+    ) -> Result<Self, DecideError> {
+        let subjects = *suspension.subjects();
+        let subject = Subject::Suspension {
+            subjects,
+            document: None,
+        };
+        let about = About::Suspension(suspension.digest());
+        let mut prepared = Self::begin(
+            client,
+            about,
+            subjects.kind(),
+            subject,
+            reasons,
+            decider,
+            None,
+        )
+        .await?;
+        let until = &mut prepared.offer.not_after;
+        *until = until.checked_add_signed(RESUME_VALID_FOR).unwrap_or(*until);
+        Ok(prepared)
+    }
+
     async fn begin(
         client: &Client,
         about: About,
@@ -303,6 +385,11 @@ impl Prepared {
                 for_operation(choice, subjects, &judgement, &attempt)?
             }
             Subject::Envelope { subjects } => for_envelope(subjects, &judgement, &attempt)?,
+            Subject::Suspension { subjects, .. } => for_suspension(subjects, &judgement, &attempt)?,
+        };
+        let document = match &self.subject {
+            Subject::Suspension { document, .. } => document.clone(),
+            Subject::Item { .. } | Subject::Operation { .. } | Subject::Envelope { .. } => None,
         };
         let bytes = statement.to_bytes()?;
         Ok(Unsigned {
@@ -318,6 +405,7 @@ impl Prepared {
             },
             statement,
             bytes,
+            document,
         })
     }
 }
@@ -353,6 +441,7 @@ impl Unsigned {
         .verify(trusted.roster())?;
         Ok(Signed {
             digest: Digest::of(&self.bytes),
+            document: self.document,
             submit: SubmitDecision {
                 about: self.about,
                 statement: Bytes(self.bytes),
@@ -386,7 +475,16 @@ impl Signed {
         client: &Client,
         trusted: &Trusted,
     ) -> Result<DecisionAccepted, DecideError> {
-        let accepted = client.submit_decision(&self.submit).await?;
+        let accepted = match &self.document {
+            None => client.submit_decision(&self.submit).await?,
+            Some(document) => {
+                let suspend = SuspendAutonomy {
+                    document: document.clone(),
+                    decision: self.submit.clone(),
+                };
+                client.suspend_autonomy(&suspend).await?
+            }
+        };
         Receipt::verify(
             &accepted.receipt.0,
             &accepted.receipt_signature,

@@ -2,8 +2,8 @@
 //!
 //! [`Client`] has one method a route. It speaks plain HTTP to this machine only, follows no
 //! redirect, bounds every body, and holds bearer tokens where no log prints them. A document
-//! fetched by its digest is checked against it. [`trust`], [`review`], [`operation`] and [`decide`] are
-//! the steps from a pinned genesis to a submitted decision, the same for console and command line.
+//! fetched by its digest is checked against it. [`trust`], [`review`], [`operation`],
+//! [`suspension`] and [`decide`] are the steps from a pinned genesis to a submitted decision, the same for console and command line.
 //!
 //! It must not contain: a key, a file, a window.
 
@@ -17,6 +17,7 @@ mod problems;
 pub mod review;
 mod routes;
 mod sse;
+pub mod suspension;
 pub mod trust;
 
 pub use error::ClientError;

@@ -63,7 +63,7 @@ impl From<DecideError> for Problem {
                 local("assessments_differ", "the assessments differ", &error)
             }
             DecideError::NotLogged(_) => local("not_logged", "not proved to be logged", &error),
-            DecideError::Subjects(_) => local(
+            DecideError::Subjects(_) | DecideError::Suspension(_) => local(
                 "wrong_subjects",
                 "the documents do not fit together",
                 &error,

@@ -20,6 +20,7 @@ use crate::registry::{
     ReportErrorBudget, Secret, SendSignal, StartDrill,
 };
 use crate::session::{BeginSession, Nonce, OpenSession, Session};
+use crate::suspension::{SuspendAutonomy, Suspensions};
 
 /// Items of one page of the queue.
 const PAGE_ITEMS: u32 = 200;
@@ -432,6 +433,31 @@ impl Client {
     ) -> Result<DecisionAccepted, ClientError> {
         self.post(&["v1", "decisions"])?
             .json(decision)
+            .answer()
+            .await
+    }
+}
+
+/// What is suspended.
+impl Client {
+    /// `GET /v1/suspensions` (session).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn suspensions(&self) -> Result<Suspensions, ClientError> {
+        self.get(&["v1", "suspensions"])?.answer().await
+    }
+
+    /// `POST /v1/suspensions` (session).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn suspend_autonomy(
+        &self,
+        suspend: &SuspendAutonomy,
+    ) -> Result<DecisionAccepted, ClientError> {
+        self.post(&["v1", "suspensions"])?
+            .json(suspend)
             .answer()
             .await
     }

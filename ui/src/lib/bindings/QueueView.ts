@@ -14,6 +14,10 @@ open: Array<QueueRow>,
  */
 closed: Array<QueueRow>, 
 /**
+ * What autonomy is suspended now: who suspended what, a sentence each; empty where nothing is.
+ */
+suspended: Array<string>, 
+/**
  * Backend's clock minus this machine's, milliseconds.
  */
 clock_offset_ms: number, 

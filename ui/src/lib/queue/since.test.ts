@@ -9,6 +9,7 @@ function view(open: string[], closed: Record<string, ItemState>): QueueView {
   return {
     open: open.map((id) => row(id, 'waiting')),
     closed: Object.entries(closed).map(([id, state]) => row(id, state)),
+    suspended: [],
     clock_offset_ms: 0,
     as_of: '2026-11-24T02:14:00Z',
   };

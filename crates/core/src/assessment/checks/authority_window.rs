@@ -1,5 +1,7 @@
 //! 4.10: the envelope is in force, authorised by a full quorum, and autonomy is not suspended.
 
+use crate::suspension::covering;
+
 use super::super::case::{Case, Found, utc};
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
@@ -34,18 +36,26 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
     }
     let authorised = case.history.and_then(|history| history.envelope_authorised);
     let suspended = case.history.and_then(|history| history.autonomy_suspended);
-    match (authorised, suspended) {
-        (Some(false), _) => Found::fail(format!(
+    let by = covering(
+        case.history
+            .into_iter()
+            .flat_map(|history| &history.suspensions),
+        &case.proposal.agent,
+        case.rule.map(|rule| (envelope.name.as_str(), &rule.id)),
+    );
+    match (authorised, suspended, by) {
+        (Some(false), _, _) => Found::fail(format!(
             "the {} has not authorised this envelope by a full quorum",
             authority.board
         )),
-        (_, Some(true)) => Found::fail("a person has suspended autonomy"),
-        (None, _) => Found::unknown(format!(
+        (_, _, Some(by)) => Found::fail(by.to_string()),
+        (_, Some(true), None) => Found::fail("a person has suspended autonomy"),
+        (None, _, None) => Found::unknown(format!(
             "nobody can say whether the {} authorised this envelope",
             authority.board
         )),
-        (_, None) => Found::unknown("nobody can say whether autonomy is suspended"),
-        (Some(true), Some(false)) => Found::pass(format!(
+        (_, None, None) => Found::unknown("nobody can say whether autonomy is suspended"),
+        (Some(true), Some(false), None) => Found::pass(format!(
             "authorised, and in force until {}",
             utc(authority.expires)
         )),

@@ -1,5 +1,6 @@
 // The sample organisation behind the shell's contract, for browsers. Query parameters set the scene:
-// `items=10000`, `signedin`, `lost`, `alarm`, `disagree`, `memory`, `nobackend`, `live`, `slow`, `empty`.
+// `items=10000`, `signedin`, `lost`, `alarm`, `disagree`, `memory`, `nobackend`, `live`, `slow`, `empty`,
+// `suspended`.
 
 import type { BriefingView } from '$lib/bindings/BriefingView';
 import type { DecideOutcome } from '$lib/bindings/DecideOutcome';
@@ -158,6 +159,12 @@ export class MemoryBackend implements Backend {
           .filter(({ state }) => state === 'waiting')
           .sort((one, other) => one.expires_at.localeCompare(other.expires_at)),
         closed: this.#closed,
+        suspended: this.#scene.has('suspended')
+          ? [
+              'mara suspended everything that runs alone at 2026-11-24T02:09:31Z',
+              'ines suspended the agent “<b>soc</b> agent” at 2026-11-24T02:11:02Z',
+            ]
+          : [],
         clock_offset_ms: 0,
         as_of: this.#scene.has('lost') ? minutes(-3) : new Date().toISOString(),
       });
