@@ -17,13 +17,14 @@ async fn complete(hands: &Terminal, person: &str, what: &[&str]) -> anyhow::Resu
         .decide(person, what, "patches break the tills")
         .await?;
     let accepted: Value = serde_json::from_str(&accepted)?;
-    accepted["complete"].as_bool().context("it says so")
+    let complete = accepted.get("complete").and_then(Value::as_bool);
+    complete.context("it says so")
 }
 
 /// The code with which a decision is refused.
 async fn check_refused(hands: &Terminal, person: &str, what: &[&str], code: &str) {
     let refused = hands.decide(person, what, "to see").await;
-    let said = refused.map_or_else(|error| format!("{error:#}"), |said| said);
+    let said = refused.unwrap_or_else(|error| format!("{error:#}"));
     assert!(said.contains(code), "{said}");
 }
 
@@ -43,8 +44,10 @@ async fn queue(hands: &Terminal) -> anyhow::Result<String> {
 fn see_another_log(home: &Path) -> anyhow::Result<()> {
     let path = home.join("pinned.json");
     let mut record: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
-    for (_, pinned) in record["backends"].as_object_mut().context("pinned")? {
-        pinned["checkpoint"]["root"] = Value::from("a".repeat(64));
+    let pinned = record.get_mut("backends").and_then(Value::as_object_mut);
+    for (_, pinned) in pinned.context("nothing is pinned")? {
+        let root = pinned.pointer_mut("/checkpoint/root");
+        *root.context("no checkpoint is pinned")? = Value::from("a".repeat(64));
     }
     std::fs::write(&path, record.to_string())?;
     Ok(())

@@ -76,7 +76,11 @@ fn one_suspends_and_two_resume() {
     resume(&mut story, suspended, &[SECOND, SOC]);
     let folder = story.export();
     let report = verify(&folder.files, Some(folder.genesis));
-    assert!(report.holds(), "{:#?}", report.failures().collect::<Vec<_>>());
+    assert!(
+        report.holds(),
+        "{:#?}",
+        report.failures().collect::<Vec<_>>()
+    );
     let said: Vec<&str> = report.checks.iter().map(|c| c.sentence.as_str()).collect();
     for expected in [
         "sam, who may do so alone, suspended everything that runs alone; in force with entry 2 of the log",
@@ -96,7 +100,10 @@ fn what_rests_on_too_few_or_others_fails() {
     };
     for people in [&[SOC] as &[Who], &[SOC, SOC], &[SOC, BOARD]] {
         let told = told(people);
-        assert!(told.contains("the quorum is not complete: 1 more approver"), "{told}");
+        assert!(
+            told.contains("the quorum is not complete: 1 more approver"),
+            "{told}"
+        );
     }
 
     let mut story = Story::new();
@@ -107,7 +114,11 @@ fn what_rests_on_too_few_or_others_fails() {
     // A resumption about another entry than the one by which it came into force.
     let mut story = Story::new();
     let (suspension, _) = suspend(&mut story, SOC);
-    resume(&mut story, (suspension, Digest::of(b"another")), &[SOC, SECOND]);
+    resume(
+        &mut story,
+        (suspension, Digest::of(b"another")),
+        &[SOC, SECOND],
+    );
     let told = failures(&story.export()).join("; ");
     assert!(told.contains("wrong_subjects"), "{told}");
 
