@@ -97,9 +97,12 @@ pub(crate) fn cases() -> Vec<Case> {
             "the rule of another envelope is suspended",
             json!({"rule": {"envelope": "other", "rule": "routine"}}),
         ),
-        suspended("suspended, and nobody knows the rest", json!("backend"))
-            .remove("history/envelope_authorised")
-            .blocks("4.10"),
+        suspended(
+            "suspended by somebody, and nobody knows the rest",
+            json!("backend"),
+        )
+        .remove("history/envelope_authorised")
+        .blocks("4.10"),
         of("no envelope ever: two approvers")
             .without_envelope()
             .blocks("4.1 4.4? 4.5? 4.6? 4.9? 4.10")
