@@ -3,8 +3,8 @@
 //!
 //! The modules read along the one path: who asks ([`auth`], [`sign_in`]) → what is proposed
 //! ([`facts`], [`authorised`], [`propose`]) → what is decided ([`decide`]) → what is carried out ([`operate`],
-//! [`gate`], [`runner`], [`permit`], [`executor`], [`health`]). Everything is kept in the [`store`] and answered by
-//! the [`routes`].
+//! [`gate`], [`runner`], [`permit`], [`executor`], [`health`]), and what is rehearsed ([`rehearsal`], [`schedule`]).
+//! Everything is kept in the [`store`] and answered by the [`routes`].
 
 pub mod alerts;
 pub mod auth;
@@ -31,6 +31,7 @@ pub mod refusals;
 pub mod rehearsal;
 pub mod routes;
 pub mod runner;
+pub mod schedule;
 pub mod secret;
 pub mod serve;
 pub mod sign_in;

@@ -147,6 +147,7 @@ impl Console {
             closed: closed.items.iter().map(|item| self.row(item)).collect(),
             clock_offset_ms,
             as_of: closed.now,
+            notices: closed.notices.iter().map(queue::notice).collect(),
         })
     }
 

@@ -10,6 +10,7 @@
 
 mod alerts;
 mod conditions;
+mod costs;
 mod drills;
 mod guarded;
 mod halts;
@@ -20,5 +21,6 @@ mod path;
 mod person;
 mod recovery;
 mod refusals;
+mod schedule;
 mod tampering;
 mod world;
