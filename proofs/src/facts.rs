@@ -112,10 +112,10 @@ pub fn request(case: Case<'_>, concurrency: Option<u32>) -> Request {
             let drills = history.drills.iter().flatten();
             drills
                 .filter(|drill| drill.action == kind && drill.class == system.class)
-                .map(|drill| drill.succeeded_at)
-                .filter(|at| *at <= now)
-                .max()
-                .map(|at| seconds(now - at))
+                .filter(|drill| drill.succeeded_at <= now)
+                .max_by_key(|drill| (drill.succeeded_at, drill.failed_since()))
+                .filter(|drill| drill.failed_since().is_none())
+                .map(|drill| seconds(now - drill.succeeded_at))
         }),
         staged_ago: oldest(&targets, |system| {
             let digest = proposal.action.digest().expect("it has a canonical form");

@@ -64,6 +64,18 @@ pub struct Drill {
     pub class: ClassId,
     /// When.
     pub succeeded_at: DateTime<Utc>,
+    /// When a later one failed, if one did and none has succeeded since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<DateTime<Utc>>,
+}
+
+impl Drill {
+    /// When a later one failed, so that this one proves nothing any more; at the same instant counts
+    /// as later.
+    #[must_use]
+    pub fn failed_since(&self) -> Option<DateTime<Utc>> {
+        self.failed_at.filter(|at| *at >= self.succeeded_at)
+    }
 }
 
 /// A detection rule that people registered.

@@ -16,6 +16,7 @@ pub mod decimal;
 pub mod decision;
 pub mod diagnostic;
 pub mod document;
+pub mod drill;
 pub mod envelope;
 pub mod evidence;
 pub mod genesis;

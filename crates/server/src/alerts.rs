@@ -15,7 +15,7 @@ use crate::limits;
 use crate::operate::{self, OperateError};
 use crate::runner;
 use crate::store::StoreError;
-use crate::store::operations::{self, Stored};
+use crate::store::operations::{self, Head};
 
 /// An alert that does not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Calm {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn firing(backend: &Backend, stored: &Stored) -> Result<Option<Alert>, StoreError> {
+pub async fn firing(backend: &Backend, stored: &Head) -> Result<Option<Alert>, StoreError> {
     if stored.rollout.alerts.is_empty() || backend.calm.lately(&stored.id) {
         return Ok(None);
     }
@@ -112,7 +112,8 @@ async fn ask_all(backend: &Arc<Backend>) -> Result<(), OperateError> {
     let unfinished = operations::unfinished(&mut *backend.store.read().await?).await?;
     let running = unfinished
         .into_iter()
-        .filter(|stored| stored.state == OperationState::Running);
+        .filter(|stored| stored.state == OperationState::Running)
+        .map(Head::from);
     let asked = running.map(|stored| async move {
         // One that cannot be asked about keeps no other one waiting.
         if let Err(error) = ask_one(backend, &stored).await {
@@ -123,7 +124,7 @@ async fn ask_all(backend: &Arc<Backend>) -> Result<(), OperateError> {
     Ok(())
 }
 
-async fn ask_one(backend: &Arc<Backend>, stored: &Stored) -> Result<(), OperateError> {
+async fn ask_one(backend: &Arc<Backend>, stored: &Head) -> Result<(), OperateError> {
     let Some(alert) = firing(backend, stored).await? else {
         return Ok(());
     };

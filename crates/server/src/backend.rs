@@ -17,11 +17,13 @@ use crate::ceremony::Ceremonies;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::executor::Executors;
+use crate::gate::Memory;
 use crate::health::{Prober, ProberError};
 use crate::limits;
 use crate::problem::{Refusal, codes};
 use crate::refusals::{Limiter, Refusals};
 use crate::runner::Runner;
+use crate::schedule::Waiting;
 use crate::secret::SecretHash;
 use crate::store::{Conn, Store, StoreError, documents, payloads};
 use crate::suspended::{InForce, ReplayedTo};
@@ -62,6 +64,10 @@ pub struct Backend {
     pub calm: Calm,
     /// Who does what operations ask for.
     pub runner: Runner,
+    /// What gates have verified of running operations.
+    pub verified: Memory,
+    /// Why drills that are due do not begin.
+    pub waiting: Waiting,
     /// Where it listens.
     pub listen: SocketAddr,
     /// Unauthenticated refusals, to be logged.
@@ -145,6 +151,8 @@ impl Backend {
             listen: parts.listen,
             calm: Calm::default(),
             runner: Runner::default(),
+            verified: Memory::default(),
+            waiting: Waiting::default(),
             refusals: Refusals::default(),
             limiter: Limiter::default(),
             streams: Arc::new(Semaphore::new(limits::EVENT_STREAMS_MAX)),

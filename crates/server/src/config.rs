@@ -1,5 +1,6 @@
-//! The configuration file: executors and how health is asked.
+//! The configuration file: executors, how health is asked, and scheduled drills.
 
+mod drill;
 mod executor;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::briefing::HonestyGrade;
 use countersign_core::canonical;
+use countersign_core::drill::Pair;
 use countersign_core::identifier::Digest;
 use countersign_core::proposal::ActionKind;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use drill::DrillConfig;
 pub use executor::{
     AnsibleConfig, ExecutorConfig, MeansConfig, PlaybooksConfig, ResourceLimits, WebhookConfig,
 };
@@ -27,6 +30,9 @@ pub struct Config {
     /// How the health of systems is asked.
     #[serde(default)]
     pub health: Option<HealthConfig>,
+    /// The drills that begin by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<DrillConfig>,
 }
 
 /// Where health checks are sent. A kind of check whose place is missing here has no data.
@@ -107,6 +113,16 @@ pub enum ConfigError {
     /// A program that depends on where the backend was started.
     #[error("the program `{0}` of health checks is not an absolute path; write it out")]
     Program(PathBuf),
+    /// A scheduled drill is incomplete, or contradicts the rest.
+    #[error("the drill `drills[{index}]`, {pair}, {reason}")]
+    Drill {
+        /// Which, from 0.
+        index: usize,
+        /// Of what.
+        pair: Pair,
+        /// What is wrong and how to mend it.
+        reason: String,
+    },
     /// The address of Prometheus is not one.
     #[error("the address `{0}` of Prometheus is not an http(s) address")]
     Prometheus(String),
@@ -162,6 +178,21 @@ impl Config {
         }
         if let Some(health) = &self.health {
             health.check()?;
+        }
+        let mut pairs = BTreeSet::new();
+        for (index, drill) in self.drills.iter().enumerate() {
+            let pair = drill.pair();
+            let known = !pairs.insert(pair.clone());
+            let checked = if known {
+                Err("is scheduled twice; leave one of the two".to_owned())
+            } else {
+                drill.check(&self)
+            };
+            checked.map_err(|reason| ConfigError::Drill {
+                index,
+                pair,
+                reason,
+            })?;
         }
         Ok(self)
     }
@@ -306,5 +337,45 @@ mod tests {
             "not an http(s) address",
         );
         check(r#"{"ports":1}"#, "unknown field `ports`");
+    }
+
+    #[test]
+    fn scheduled_drills() {
+        let drill = |every: &str, systems: &str, checks: &str| {
+            format!(
+                r#"{{"action":{{"type":"patch","parameters":{{"package":"openssl","to_version":"3"}}}},"class":"linux-server",
+                    "systems":[{systems}],"checks":[{checks}],"every":"{every}"}}"#
+            )
+        };
+        let with = |irreversible: bool, drills: &str| {
+            format!(
+                r#"{{"executors":[{{"name":"a","actions":["patch"],"command":["true"],"timeout":"30s","honesty":"declared",
+                    "irreversible":{irreversible}}}],"drills":[{drills}]}}"#
+            )
+        };
+        let good = drill("92d", r#""drill-1""#, r#""up""#);
+        check(&with(false, &good), "");
+        check(
+            &with(false, &format!("{good},{good}")),
+            "the drill `drills[1]`, patch on linux-server, is scheduled twice",
+        );
+        check(
+            &with(false, &drill("93d", r#""drill-1""#, r#""up""#)),
+            "the drill `drills[0]`, patch on linux-server, is made every 93d; AG-706 4.6 asks for one at least quarterly",
+        );
+        check(&with(false, &drill("30d", "", r#""up""#)), "has no system");
+        check(
+            &with(false, &drill("30d", r#""drill-1""#, "")),
+            "has no health check",
+        );
+        check(&with(true, &good), "nothing undoes");
+        check(
+            &format!(r#"{{"drills":[{good}]}}"#),
+            "needs an executor that carries `patch` out",
+        );
+        check(
+            &with(false, &good.replace("every", "often")),
+            "unknown field `often`",
+        );
     }
 }

@@ -2,9 +2,9 @@
 //! decisions, carries operations out, and writes the log.
 //!
 //! The modules read along the one path: who asks ([`auth`], [`sign_in`]) → what is proposed
-//! ([`facts`], [`authorised`], [`suspended`], [`propose`]) → what is decided ([`decide`]) → what is carried out ([`operate`],
-//! [`gate`], [`runner`], [`permit`], [`executor`], [`health`]). Everything is kept in the [`store`] and answered by
-//! the [`routes`].
+//! ([`facts`], [`authorised`], [`suspended`], [`propose`]) → what is decided ([`decide`]) → what is carried out
+//! ([`operate`], [`gate`], [`runner`], [`permit`], [`executor`], [`health`], [`alerts`]), and what is rehearsed
+//! ([`rehearsal`], [`schedule`]). Everything is kept in the [`store`] and answered by the [`routes`].
 
 pub mod alerts;
 pub mod auth;
@@ -31,6 +31,7 @@ pub mod refusals;
 pub mod rehearsal;
 pub mod routes;
 pub mod runner;
+pub mod schedule;
 pub mod secret;
 pub mod serve;
 pub mod sign_in;

@@ -80,7 +80,9 @@ pub const EVIDENCE_ENTRIES_MAX: u32 = 200_000;
 pub const EXECUTOR_BYTES_MAX: usize = 1 << 20;
 /// Longest error text kept of an executor, bytes.
 pub const EXECUTOR_ERROR_BYTES_MAX: usize = 16 << 10;
-/// Events of an operation between two snapshots of it.
+/// Dependents whose health is asked for at once, for each system worked on.
+pub const DEPENDENTS_AT_ONCE: usize = 16;
+/// Fewest events of an operation between two snapshots of it.
 pub const EVENTS_PER_SNAPSHOT: i64 = 64;
 /// How long unfinished work is awaited when the backend stops.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);

@@ -12,7 +12,6 @@ use countersign_core::briefing::Briefing;
 use countersign_core::decision::{OperationDocument, subjects::OPERATION_SCHEMA};
 use countersign_core::envelope::Rollout;
 use countersign_core::identifier::{Digest, OperationId, ProposalId, SystemId};
-use countersign_core::log::EntryKind;
 use countersign_core::log::body::OperationRecorded;
 use countersign_core::operation::{
     Authority, Effect, EffectKind, Ending, Event, EventKind, Failure, Operation, OperationError,
@@ -21,14 +20,13 @@ use countersign_core::operation::{
 use countersign_core::proposal::Action;
 use countersign_wire::operation::{AuthorityKind, OperationState};
 use countersign_wire::proposal::ItemState;
-use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::backend::Backend;
 use crate::problem::{Refusal, codes};
-use crate::store::log::About;
-use crate::store::operations::{self, OperationStoreError, Stored};
+use crate::rehearsal;
+use crate::store::operations::{self, Head, OperationStoreError, Stored};
 use crate::store::payloads::PayloadKind;
 use crate::store::{Conn, StoreError, Tx, items, payloads};
 
@@ -193,8 +191,8 @@ pub async fn apply(
     tx: &mut Tx,
     id: &OperationId,
     event: EventKind,
-) -> Result<Operation, OperateError> {
-    let stored = operations::find(tx, id)
+) -> Result<Arc<Operation>, OperateError> {
+    let stored = operations::head(tx, id)
         .await?
         .ok_or_else(|| OperateError::Unknown(id.clone()))?;
     let at = backend.clock.now();
@@ -203,7 +201,9 @@ pub async fn apply(
     for Effect { sequence, kind } in effects {
         match kind {
             EffectKind::Record { record } => write(tx, &stored, record, at).await?,
-            EffectKind::Finished { ending } => finish(tx, &stored, &machine, ending, at).await?,
+            EffectKind::Finished { ending } => {
+                finish(backend, tx, &stored, &machine, ending, at).await?;
+            }
             kind @ (EffectKind::Gate { .. }
             | EffectKind::Snapshot { .. }
             | EffectKind::Apply { .. }
@@ -232,11 +232,14 @@ pub async fn apply(
 /// Writes one record into the log, and what screens want to know of it.
 async fn write(
     tx: &mut Tx,
-    stored: &Stored,
+    stored: &Head,
     record: Record,
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let tripped = matches!(record, Record::Tripped { .. });
+    let tripped = record.trip().is_some();
+    if let (Some(trip), AuthorityKind::Drill) = (record.trip(), stored.authority) {
+        rehearsal::halted(tx, &stored.id, trip).await?;
+    }
     let note = note_of(&record).map(|(system, message)| (system.clone(), message));
     let body = OperationRecorded::new(
         stored.id.clone(),
@@ -265,7 +268,9 @@ pub(crate) fn said(failure: &Failure) -> String {
         during: _,
     } = failure;
     match (check, dependent) {
-        (Some(check), Some(dependent)) => format!("{dependent}, {check}: {measured}"),
+        (Some(check), Some(dependent)) => {
+            format!("its dependent {dependent} is not well: {check}: {measured}")
+        }
         (Some(check), None) => format!("{check}: {measured}"),
         (None, _) => measured.clone(),
     }
@@ -300,33 +305,20 @@ fn note_of(record: &Record) -> Option<(&SystemId, Option<String>)> {
 }
 
 async fn finish(
+    backend: &Backend,
     tx: &mut Tx,
-    stored: &Stored,
+    stored: &Head,
     machine: &Operation,
     ending: Ending,
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     tx.finish_operation(&stored.id, &machine.touched(), at)
         .await?;
+    backend.verified.forget(&stored.id);
     let Authority::Drill(rehearsal) = machine.authority() else {
         return Ok(());
     };
-    let drill = machine.drill(at);
-    if let Some(drill) = &drill {
-        tx.add_drill(&stored.id, drill).await?;
-    }
-    let body = json!({
-        "operation": stored.id, "action": rehearsal.action(), "class": rehearsal.class(),
-        "succeeded": drill.is_some(), "ending": ending,
-    });
-    tx.note(
-        at,
-        EntryKind::DrillRecorded,
-        &About::operation(&stored.id, None),
-        body,
-    )
-    .await?;
-    Ok(())
+    rehearsal::finished(backend, tx, machine, rehearsal, ending, at).await
 }
 
 /// Where an operation stands, as clients see it.

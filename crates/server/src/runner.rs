@@ -15,6 +15,7 @@ use countersign_core::identifier::{CheckId, Digest, OperationId, SystemId};
 use countersign_core::operation::{
     Authority, CheckResult, Dependents, Effect, EffectKind, EventKind, Sequence,
 };
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -23,11 +24,12 @@ use crate::backend::Backend;
 use crate::executor::{Answer, Call, ExecutorError, Verb};
 use crate::gate;
 use crate::health::Subject;
+use crate::limits;
 use crate::operate::{self, OperateError};
 use crate::permit;
-use crate::store::operations::{self, Stored};
+use crate::store::operations::{self, Head, Stored};
 use crate::store::payloads::{self, PayloadKind};
-use crate::store::{StoreError, items};
+use crate::store::{Conn, StoreError, items};
 
 /// After how long an answer that the database did not take is given again.
 const ANSWER_AGAIN_AFTER: [Duration; 3] = [
@@ -154,7 +156,7 @@ async fn try_carry_out(
     effect: Effect,
 ) -> Result<(), OperateError> {
     let sequence = effect.sequence;
-    let stored = operations::find(&mut *backend.store.read().await?, id)
+    let stored = operations::head(&mut *backend.store.read().await?, id)
         .await?
         .ok_or_else(|| OperateError::Unknown(id.clone()))?;
     let event = match effect.kind {
@@ -254,7 +256,7 @@ impl Seen {
 /// asks, or one did not. `None` where the backend stops meanwhile.
 async fn looked(
     backend: &Backend,
-    stored: &Stored,
+    stored: &Head,
     system: &SystemId,
     checks: &BTreeSet<CheckId>,
     dependents: &Dependents,
@@ -287,7 +289,7 @@ fn jittered(interval_seconds: u32) -> TimeDelta {
 /// One look at a system and its dependents.
 async fn look(
     backend: &Backend,
-    stored: &Stored,
+    stored: &Head,
     system: &SystemId,
     checks: &BTreeSet<CheckId>,
     dependents: &Dependents,
@@ -295,11 +297,18 @@ async fn look(
     let envelope = envelope_of(backend, stored).await?;
     let envelope = envelope.as_deref();
     let results = ask(backend, envelope, checks, system).await?;
-    let mut found = BTreeMap::new();
-    for dependent in &dependents.systems {
-        let results = ask(backend, envelope, &dependents.checks, dependent).await?;
-        found.insert(dependent.clone(), results);
-    }
+    let asked = dependents
+        .systems
+        .iter()
+        .cloned()
+        .map(|dependent| async move {
+            let results = ask(backend, envelope, &dependents.checks, &dependent).await?;
+            Ok::<_, StoreError>((dependent, results))
+        });
+    let found = stream::iter(asked)
+        .buffer_unordered(limits::DEPENDENTS_AT_ONCE)
+        .try_collect()
+        .await?;
     Ok(Seen {
         results,
         dependents: found,
@@ -323,7 +332,7 @@ async fn ask(
 
 /// Whether an operation is over, so that its timers matter to nobody.
 async fn has_ended(backend: &Backend, id: &OperationId) -> Result<bool, StoreError> {
-    let stored = operations::find(&mut *backend.store.read().await?, id).await?;
+    let stored = operations::head(&mut *backend.store.read().await?, id).await?;
     Ok(stored.is_none_or(|stored| stored.finished_at.is_some()))
 }
 
@@ -337,7 +346,7 @@ fn failed(sequence: Sequence, error: ExecutorError) -> EventKind {
 /// Takes a snapshot and keeps its bytes in the transaction of the answer.
 async fn snapshot(
     backend: &Arc<Backend>,
-    stored: &Stored,
+    stored: &Head,
     sequence: Sequence,
     system: SystemId,
     attempt: u32,
@@ -375,7 +384,7 @@ async fn snapshot(
 /// Undoes the action on a system, once the decision to do so was verified again.
 async fn revert(
     backend: &Arc<Backend>,
-    stored: &Stored,
+    stored: &Head,
     sequence: Sequence,
     system: SystemId,
     before: Option<Digest>,
@@ -383,8 +392,9 @@ async fn revert(
 ) -> Result<Result<Answer, ExecutorError>, OperateError> {
     let snapshot = {
         let mut conn = backend.store.read().await?;
-        let machine = operations::machine(&mut conn, &stored.id).await?;
-        let allowed = gate::check_revert(backend, &mut conn, stored, &machine, decision).await?;
+        let whole = whole(&mut conn, &stored.id).await?;
+        let machine = backend.store.machine(&mut conn, &stored.id).await?;
+        let allowed = gate::check_revert(backend, &mut conn, &whole, &machine, decision).await?;
         if let Err(reason) = allowed {
             tracing::error!(operation = %stored.id, %system, reason, "a revert was refused");
             let reason = format!("nothing was undone: {reason}");
@@ -401,7 +411,7 @@ async fn revert(
 
 async fn call(
     backend: &Arc<Backend>,
-    stored: &Stored,
+    stored: &Head,
     sequence: Sequence,
     system: SystemId,
     attempt: u32,
@@ -414,12 +424,6 @@ async fn call(
             "no executor carries `{kind}` out"
         ))));
     };
-    let machine = operations::machine(&mut *backend.store.read().await?, &stored.id).await?;
-    let mut evidence = match machine.authority() {
-        Authority::Decided(decided) => decided.decisions().clone(),
-        Authority::Autonomous(_) | Authority::Drill(_) => BTreeSet::new(),
-    };
-    evidence.extend(decision);
     let mut call = Call {
         verb,
         operation: stored.id.clone(),
@@ -427,22 +431,38 @@ async fn call(
         attempt,
         system,
         action: stored.action.clone(),
-        evidence,
+        evidence: BTreeSet::new(),
         permit: None,
     };
-    if executor.is_guarded() {
+    {
         let mut conn = backend.store.read().await?;
-        call.permit = permit::assemble(backend, &mut conn, stored, &machine, &call, decision)
-            .await?
-            .map(Box::new);
+        // Not kept while the executor works: what is shared is copied when it moves on.
+        let machine = backend.store.machine(&mut conn, &stored.id).await?;
+        if let Authority::Decided(decided) = machine.authority() {
+            call.evidence.clone_from(decided.decisions());
+        }
+        call.evidence.extend(decision);
+        if executor.is_guarded() {
+            let whole = whole(&mut conn, &stored.id).await?;
+            call.permit = permit::assemble(backend, &mut conn, &whole, &machine, &call, decision)
+                .await?
+                .map(Box::new);
+        }
     }
     Ok(executor.call(&call).await)
+}
+
+/// All that is stored of an operation, its systems too.
+async fn whole(conn: &mut Conn, id: &OperationId) -> Result<Stored, OperateError> {
+    operations::find(conn, id)
+        .await?
+        .ok_or_else(|| OperateError::Unknown(id.clone()))
 }
 
 /// The envelope whose checks were signed; for a drill the one in force.
 pub(crate) async fn envelope_of(
     backend: &Backend,
-    stored: &Stored,
+    stored: &Head,
 ) -> Result<Option<Arc<Envelope>>, StoreError> {
     let mut conn = backend.store.read().await?;
     let signed = match &stored.item {

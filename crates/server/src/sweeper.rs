@@ -1,5 +1,5 @@
-//! What happens by itself: items expire, held operations are looked at again, nonces and sessions are
-//! forgotten, strangers' refusals are logged.
+//! What happens by itself: items expire, held operations are looked at again, drills begin, nonces and
+//! sessions are forgotten, strangers' refusals are logged.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +15,7 @@ use crate::limits;
 use crate::operate::OperateError;
 use crate::problem::Refusal;
 use crate::propose::close;
+use crate::schedule;
 use crate::store::log::About;
 use crate::store::{StoreError, items, operations};
 
@@ -41,6 +42,9 @@ pub async fn run(backend: Arc<Backend>) {
             looked = Instant::now();
             if let Err(error) = look_again(&backend).await {
                 tracing::error!(%error, "held operations could not be looked at");
+            }
+            if let Err(error) = schedule::look(&backend).await {
+                tracing::error!(%error, "the schedule of drills could not be looked at");
             }
         }
         if logged.elapsed() >= limits::REFUSALS_EVERY {

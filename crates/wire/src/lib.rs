@@ -7,6 +7,7 @@
 pub mod client;
 pub mod decision;
 pub mod deployment;
+pub mod drill;
 pub mod operation;
 pub mod problem;
 pub mod proposal;

@@ -9,6 +9,7 @@ use countersign_core::proposal::ActionKind;
 use countersign_core::statement::DecisionKind;
 use serde::{Deserialize, Serialize};
 
+use crate::drill::Notice;
 use crate::proposal::ItemState;
 
 /// `GET /v1/queue?state=open|closed&cursor=…&limit=…` (session).
@@ -22,6 +23,9 @@ pub struct Queue {
     pub now: DateTime<Utc>,
     /// Index of the last log entry the answer includes.
     pub at: u64,
+    /// What people should know besides; on the first page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
 }
 
 /// One item; `GET /v1/queue/{id}` gives it alone, `GET /v1/briefings/{id}` gives its briefing's exact bytes.

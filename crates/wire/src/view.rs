@@ -193,6 +193,20 @@ pub struct QueueView {
     pub clock_offset_ms: i64,
     /// When this was true.
     pub as_of: DateTime<Utc>,
+    /// What people should know besides.
+    pub notices: Vec<NoticeView>,
+}
+
+/// What people should know besides the items of the queue: drills that failed or are overdue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[ts(export)]
+pub struct NoticeView {
+    /// In our own words.
+    pub text: String,
+    /// The operation that tells more.
+    pub operation: Option<String>,
+    /// Since when.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// An item in a line.

@@ -41,9 +41,10 @@ pub(super) fn history(
         (!faults.make("authorisation unknown", true)).then(|| !faults.make("not authorised", true));
     let suspended =
         (!faults.make("suspension unknown", true)).then(|| faults.make("suspended", true));
-    let (never_drilled, drilled_late) = (
+    let (never_drilled, drilled_late, failed_since) = (
         faults.make("never drilled", true),
         faults.make("drilled long ago", true),
+        faults.make("failed when last drilled", true),
     );
     let drills = classes
         .iter()
@@ -57,6 +58,7 @@ pub(super) fn history(
                 } else {
                     at_most(random, drilled_within)
                 },
+            failed_at: failed_since.then_some(now),
         });
     let drills: Vec<Drill> = drills.collect();
     let staging = conditions.validated_in_staging.as_ref().map(|wanted| {

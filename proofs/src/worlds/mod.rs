@@ -20,7 +20,7 @@ pub use case::world;
 pub use envelope::envelope;
 
 /// What can be wrong with a case.
-pub const FAULTS: [&str; 49] = [
+pub const FAULTS: [&str; 50] = [
     "another agent",
     "another action",
     "a target of another class",
@@ -55,6 +55,7 @@ pub const FAULTS: [&str; 49] = [
     "what ran lately unknown",
     "never drilled",
     "drilled long ago",
+    "failed when last drilled",
     "drills unknown",
     "declared irreversible",
     "eleven targets",

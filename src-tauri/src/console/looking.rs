@@ -164,6 +164,7 @@ impl Console {
             suspended,
             clock_offset_ms,
             as_of: closed.now,
+            notices: closed.notices.iter().map(queue::notice).collect(),
         })
     }
 

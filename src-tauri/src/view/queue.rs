@@ -4,8 +4,9 @@ use countersign_core::assessment::blocking;
 use countersign_core::scope::Graph;
 use countersign_core::statement::DecisionKind;
 use countersign_wire::client::review::Reviewed;
+use countersign_wire::drill::{Notice, NoticeKind};
 use countersign_wire::queue::QueueItem;
-use countersign_wire::view::QueueRow;
+use countersign_wire::view::{NoticeView, QueueRow};
 
 use super::{briefing, consequence, quote, tier, words};
 
@@ -70,6 +71,26 @@ impl Glance {
             },
             why: item.why.iter().map(|why| quote::line(why)).collect(),
         }
+    }
+}
+
+/// What people should know besides, in our own words.
+#[must_use]
+pub fn notice(of: &Notice) -> NoticeView {
+    let pair = format!(
+        "{} on {}",
+        of.action.as_str(),
+        quote::title(of.class.as_str())
+    );
+    NoticeView {
+        text: match of.kind {
+            NoticeKind::DrillFailed => format!(
+                "The rollback drill of {pair} failed. Nothing of it runs alone until one passes."
+            ),
+            NoticeKind::DrillOverdue => format!("The rollback drill of {pair} is overdue."),
+        },
+        operation: of.operation.as_ref().map(|id| id.as_str().to_owned()),
+        since: of.since,
     }
 }
 

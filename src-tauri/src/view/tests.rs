@@ -2,9 +2,10 @@
 
 use countersign_core::assessment::QuorumRule;
 use countersign_core::identifier::{ApproverId, Digest};
-use countersign_core::proposal::{Action, Proposal};
+use countersign_core::proposal::{Action, ActionKind, Proposal};
 use countersign_core::statement::CheckpointReference;
 use countersign_core::topology::Topology;
+use countersign_wire::drill::{Notice, NoticeKind};
 use countersign_wire::proposal::ItemState;
 use countersign_wire::view::{BriefingView, GraphView, TierView, WitnessView};
 
@@ -452,4 +453,23 @@ fn a_line_of_the_queue_says_the_same_as_the_briefing() {
         claimed.title,
         "“as the backend calls it”, in the backend's words"
     );
+}
+
+#[test]
+fn a_notice_is_in_our_own_words() {
+    let failed = Notice {
+        kind: NoticeKind::DrillFailed,
+        action: ActionKind::Patch,
+        class: "linux-server".parse().unwrap(),
+        operation: Some("op_1".parse().unwrap()),
+        message: "All is well, sleep on.".to_owned(),
+        detail: Some("said the executor".to_owned()),
+        since: Some(sample::now()),
+    };
+    let view = queue::notice(&failed);
+    assert_eq!(
+        view.text,
+        "The rollback drill of patch on linux-server failed. Nothing of it runs alone until one passes."
+    );
+    assert_eq!(view.operation.as_deref(), Some("op_1"));
 }

@@ -38,6 +38,7 @@ export const testid = {
   queueFilter: 'queue-filter',
   queueSince: 'queue-since',
   queueSeen: 'queue-seen',
+  queueNotices: 'queue-notices',
   queueEmpty: 'queue-empty',
   queueRow: (id: string) => `queue-row-${id}`,
   queueClosed: 'queue-closed',

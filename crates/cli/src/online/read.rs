@@ -11,6 +11,7 @@ use countersign_wire::client::operation::ReviewedOperation;
 use countersign_wire::client::review::{Logged, Reviewed};
 use countersign_wire::client::trust::Trusted;
 use countersign_wire::client::{Client, QueueState};
+use countersign_wire::drill::Notice;
 use countersign_wire::queue::QueueItem;
 use serde_json::json;
 
@@ -124,9 +125,11 @@ pub(super) async fn queue(arguments: &Queue) -> Result<(), Failure> {
     };
     let mut cursor = None;
     let mut items = Vec::new();
+    let mut notices = Vec::new();
     loop {
         let page = session.queue_page(state, cursor.as_deref()).await?;
         items.extend(page.items);
+        notices.extend(page.notices);
         match page.next {
             Some(next) => cursor = Some(next),
             None => break,
@@ -136,26 +139,24 @@ pub(super) async fn queue(arguments: &Queue) -> Result<(), Failure> {
         return print(&super::json(&items)?);
     }
     let mut text = suspended(&session).await?;
+    let mut lines: Vec<String> = notices.iter().map(noticed).collect();
     if items.is_empty() {
-        text.push_str("nothing waits");
-        return print(&plain_lines(&text));
+        lines.push("nothing waits".to_owned());
     }
-    let lines: Vec<String> = items
-        .iter()
-        .map(|item| {
-            let needed = item.quorum.as_ref().map_or(0, |quorum| quorum.needed);
-            let why = item.why.first().map_or("", String::as_str);
-            format!(
-                "{}  {}  {}  {} of {needed} signed  expires {}\n    {}",
-                item.id,
-                item.scope.tier,
-                item.title,
-                item.decisions.len(),
-                item.expires_at.format("%Y-%m-%d %H:%M UTC"),
-                why
-            )
-        })
-        .collect();
+    let rows = items.iter().map(|item| {
+        let needed = item.quorum.as_ref().map_or(0, |quorum| quorum.needed);
+        let why = item.why.first().map_or("", String::as_str);
+        format!(
+            "{}  {}  {}  {} of {needed} signed  expires {}\n    {}",
+            item.id,
+            item.scope.tier,
+            item.title,
+            item.decisions.len(),
+            item.expires_at.format("%Y-%m-%d %H:%M UTC"),
+            why
+        )
+    });
+    lines.extend(rows);
     text.push_str(&lines.join("\n"));
     print(&plain_lines(&text))
 }
@@ -290,6 +291,17 @@ async fn suspended(session: &Client) -> Result<String, Failure> {
 
 /// Text of ours with names of others in it, its line breaks kept and everything else that moves a
 /// terminal taken out.
-fn plain_lines(text: &str) -> String {
+pub(super) fn plain_lines(text: &str) -> String {
     text.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
+
+fn noticed(notice: &Notice) -> String {
+    let mut line = format!("!! {}", notice.message);
+    if let Some(operation) = &notice.operation {
+        line.push_str(&format!("  {operation}"));
+    }
+    if let Some(detail) = &notice.detail {
+        line.push_str(&format!("\n    it says: {detail:?}"));
+    }
+    line
 }

@@ -401,7 +401,8 @@ fn latest_drills(drills: &[Drill], wanted: impl Fn(&Drill) -> bool) -> Vec<Drill
     let mut latest: BTreeMap<&ClassId, &Drill> = BTreeMap::new();
     for drill in drills.iter().filter(|drill| wanted(drill)) {
         let known = latest.entry(&drill.class).or_insert(drill);
-        if drill.succeeded_at > known.succeeded_at {
+        let order = |drill: &Drill| (drill.succeeded_at, drill.failed_since());
+        if order(drill) > order(known) {
             *known = drill;
         }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 pub use compose::{Composed, Inputs, compose, recompute, rollout};
 use serde::{Deserialize, Serialize};
-pub use standing::{Present, RunsBy, Standing, standing};
+pub use standing::{Present, RunsBy, Standing, standing, standing_unchanged};
 pub use title::title;
 
 use crate::assessment::Assessment;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Briefing;
 use crate::assessment::calendar;
 use crate::canonical::{self, CanonicalError};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Rule};
 use crate::impact::{self, Circumstances};
 use crate::scope::{self, Graph};
 use crate::suspension::Suspended;
@@ -52,16 +52,30 @@ pub fn standing(
     graph: &Graph,
     present: &Present,
 ) -> Result<Standing, CanonicalError> {
+    let void = changed(briefing, envelope, graph)?;
+    Ok(if void.is_empty() {
+        standing_unchanged(briefing, runs_by, envelope, present)
+    } else {
+        Standing::Void(void)
+    })
+}
+
+/// What within the scope of a briefing, or of its envelope, is no longer as it was. It depends on the
+/// documents alone, whose digests say whether it has to be asked again.
+///
+/// # Errors
+/// [`CanonicalError`] where a document in force has no digest.
+fn changed(
+    briefing: &Briefing,
+    envelope: Option<&Envelope>,
+    graph: &Graph,
+) -> Result<Vec<String>, CanonicalError> {
     let mut void = Vec::new();
     let targets = scope::resolve(graph, &briefing.proposal.targets);
     if scope::targets_digest(&targets.systems)? != briefing.digests.targets {
         void.push("the targets are not those that were assessed".to_owned());
     }
-    let rule = briefing
-        .assessment
-        .rule
-        .as_ref()
-        .and_then(|id| envelope?.rules.iter().find(|rule| rule.id == *id));
+    let rule = rule_of(briefing, envelope);
     let reach = impact::reach(
         graph,
         &briefing.proposal.action,
@@ -80,9 +94,19 @@ pub fn standing(
     if envelope.map(canonical::digest).transpose()? != briefing.digests.envelope {
         void.push("another envelope is in force".to_owned());
     }
-    if !void.is_empty() {
-        return Ok(Standing::Void(void));
-    }
+    Ok(void)
+}
+
+/// As [`standing`], for a briefing that it did not find void under these very documents: what time and
+/// people change.
+#[must_use]
+pub fn standing_unchanged(
+    briefing: &Briefing,
+    runs_by: RunsBy,
+    envelope: Option<&Envelope>,
+    present: Present,
+) -> Standing {
+    let rule = rule_of(briefing, envelope);
     let mut held = Vec::new();
     if runs_by == RunsBy::Envelope
         && let Some(suspended) = &present.suspended
@@ -114,9 +138,14 @@ pub fn standing(
             held.push("the calendars in which it may run are closed".to_owned());
         }
     }
-    Ok(if held.is_empty() {
+    if held.is_empty() {
         Standing::Stands
     } else {
         Standing::Held(held)
-    })
+    }
+}
+
+fn rule_of<'e>(briefing: &Briefing, envelope: Option<&'e Envelope>) -> Option<&'e Rule> {
+    let id = briefing.assessment.rule.as_ref()?;
+    envelope?.rules.iter().find(|rule| rule.id == *id)
 }

@@ -79,16 +79,19 @@ fn drilled(inputs: &Inputs<'_>) -> Trial {
                             && drill.class == *class
                             && drill.succeeded_at <= inputs.now
                     })
-                    .map(|drill| drill.succeeded_at)
-                    .max();
+                    .max_by_key(|drill| (drill.succeeded_at, drill.failed_since()));
+                let of = format!("rule {}: {} on {class}", rule.id, kind.as_str());
                 drilled.one(match latest {
                     None => Some(never(rule.id.as_str(), *kind, class)),
-                    Some(at) if inputs.now - at > quarter => Some(format!(
-                        "rule {}: {} on {class} was last rehearsed at {at}",
-                        rule.id,
-                        kind.as_str()
-                    )),
-                    Some(_) => None,
+                    Some(drill) => match drill.failed_since() {
+                        Some(at) => {
+                            Some(format!("{of} failed when it was last rehearsed, at {at}"))
+                        }
+                        None if inputs.now - drill.succeeded_at > quarter => {
+                            Some(format!("{of} was last rehearsed at {}", drill.succeeded_at))
+                        }
+                        None => None,
+                    },
                 });
             }
         }

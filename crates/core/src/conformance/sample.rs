@@ -371,6 +371,7 @@ pub(super) fn history(
                     action: *action,
                     class: class.clone(),
                     succeeded_at: now,
+                    failed_at: None,
                 })
                 .collect(),
         ),

@@ -443,7 +443,16 @@ fn test_8_6_catches_rollbacks_missing_or_not_rehearsed() {
     caught(&undrilled.report(), "8.6", "never rehearsed");
     let mut stale = plain();
     stale.now = at("2027-01-25T02:20:00Z");
-    caught(&stale.report(), "8.6", "last rehearsed");
+    caught(&stale.report(), "8.6", "was last rehearsed");
+    let mut failed = plain();
+    for drill in failed
+        .history
+        .iter_mut()
+        .flat_map(|history| history.drills.iter_mut().flatten())
+    {
+        drill.failed_at = Some(at("2026-10-21T10:00:00Z"));
+    }
+    caught(&failed.report(), "8.6", "failed when it was last rehearsed");
 }
 
 #[test]

@@ -85,6 +85,12 @@ impl Operation {
         self.rollback_began_at.is_some()
     }
 
+    /// When a rollback first began: what its time window is measured from (AG-706 4.6).
+    #[must_use]
+    pub const fn rollback_began_at(&self) -> Option<DateTime<Utc>> {
+        self.rollback_began_at
+    }
+
     /// The decisions of the latest `continue`, by which it goes on; none where there was none.
     #[must_use]
     pub const fn continued_by(&self) -> &BTreeSet<Digest> {
@@ -177,6 +183,7 @@ impl Operation {
             action: rehearsal.action(),
             class: rehearsal.class().clone(),
             succeeded_at: at,
+            failed_at: None,
         })
     }
 

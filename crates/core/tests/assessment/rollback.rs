@@ -87,6 +87,22 @@ pub(crate) fn cases() -> Vec<Case> {
                 drill("patch", "linux-server", LATELY)
             ]),
         ),
+        of("a later one failed")
+            .set("history/drills/0/failed_at", json!("2026-11-21T10:00:00Z"))
+            .blocks("4.6"),
+        of("one failed before the latest succeeded").set(
+            "history/drills/0/failed_at",
+            json!("2026-01-20T10:00:00Z"),
+        ),
+        of("one failed that succeeded at the same instant")
+            .set(
+                "history/drills",
+                json!([
+                    drill("patch", "linux-server", LATELY),
+                    {"action": "patch", "class": "linux-server", "succeeded_at": LATELY, "failed_at": LATELY}
+                ]),
+            )
+            .blocks("4.6"),
         two_classes("one of two classes was drilled").blocks("4.6"),
         two_classes("both classes were drilled").set(
             "history/drills",

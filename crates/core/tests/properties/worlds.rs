@@ -401,7 +401,7 @@ fn history() -> impl Strategy<Value = Value> {
     ];
     let outcomes = prop_oneof![8 => Just((100, 5)), 4 => Just((20, 1)), 1 => Just((19, 0)), 1 => Just((100, 6))];
     let severity = prop_oneof![12 => select(vec!["low", "medium", "high"]), 1 => Just("critical")];
-    let drills = prop::collection::vec((0..94_i64, one_in(40)), 33);
+    let drills = prop::collection::vec((0..94_i64, one_in(40), one_in(40)), 33);
     (
         standing,
         outcomes,
@@ -420,9 +420,14 @@ fn history() -> impl Strategy<Value = Value> {
                 let pairs = KINDS.iter().flat_map(|kind| classes.map(|class| (*kind, class)));
                 let drills: Vec<Value> = pairs
                     .zip(drilled)
-                    .filter(|(_, (_, missing))| !missing)
-                    .map(|((kind, class), (days, _))| {
-                        json!({"action": kind, "class": class, "succeeded_at": at(-days * 86_400)})
+                    .filter(|(_, (_, missing, _))| !missing)
+                    .map(|((kind, class), (days, _, failed))| {
+                        let mut drill =
+                            json!({"action": kind, "class": class, "succeeded_at": at(-days * 86_400)});
+                        if failed {
+                            drill["failed_at"] = json!(at(0));
+                        }
+                        drill
                     })
                     .collect();
                 let agents = if unregistered { json!(["another"]) } else { json!(["agent"]) };

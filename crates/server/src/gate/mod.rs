@@ -2,13 +2,16 @@
 //! from the stored bytes, against the documents and people of this moment.
 
 mod continued;
+mod memory;
 mod revert;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use countersign_core::briefing::{Briefing, Present, RunsBy, Standing, recompute, standing};
+use countersign_core::briefing::{
+    Briefing, Present, RunsBy, Standing, recompute, standing, standing_unchanged,
+};
 use countersign_core::decision::{Quorum, VerifiedDecision, item_rule, proposers};
 use countersign_core::envelope::Envelope;
 use countersign_core::identifier::{OperationId, SystemId};
@@ -24,7 +27,10 @@ use countersign_wire::decision::About;
 use countersign_wire::operation::AuthorityKind;
 use countersign_wire::proposal::ItemState;
 
+pub use memory::Memory;
 pub use revert::check as check_revert;
+
+use memory::Verified;
 
 use crate::alerts::Alert;
 use crate::authorised;
@@ -33,7 +39,7 @@ use crate::facts;
 use crate::operate::{self, OperateError};
 use crate::rehearsal;
 use crate::store::items::Item;
-use crate::store::operations::{self, Stored};
+use crate::store::operations::{self, Head, Stored};
 use crate::store::{Conn, StoreError, Tx, decisions, items, payloads};
 use crate::suspended;
 
@@ -61,7 +67,7 @@ pub async fn answer(
     alert: Option<Alert>,
 ) -> Result<(), OperateError> {
     let mut tx = backend.store.begin().await?;
-    let stored = operations::find(&mut tx, id)
+    let head = operations::head(&mut tx, id)
         .await?
         .ok_or_else(|| OperateError::Unknown(id.clone()))?;
     if let Some(alert) = alert {
@@ -71,15 +77,17 @@ pub async fn answer(
         operate::apply(backend, &mut tx, id, closed).await?;
         return Ok(tx.commit().await?);
     }
-    let machine = operations::machine(&mut tx, id).await?;
-    let event = match check(backend, &mut tx, &stored, &machine, Some(system)).await? {
+    let machine = tx.machine(id).await?;
+    let event = match check(backend, &mut tx, &head, &machine, Some(system)).await? {
         Verdict::Open => EventKind::GateOpened { sequence },
         Verdict::Held(reason) => EventKind::GateClosed { sequence, reason },
         Verdict::Void(reason) => {
-            void(backend, &mut tx, &stored, &reason).await?;
+            void(backend, &mut tx, &head, &reason).await?;
             EventKind::GateClosed { sequence, reason }
         }
     };
+    // Shared no longer, it is moved on in place.
+    drop(machine);
     operate::apply(backend, &mut tx, id, event).await?;
     tx.commit().await?;
     Ok(())
@@ -91,22 +99,23 @@ pub async fn answer(
 /// [`OperateError`].
 pub async fn look_again(backend: &Arc<Backend>, id: &OperationId) -> Result<(), OperateError> {
     let mut tx = backend.store.begin().await?;
-    let Some(stored) = operations::find(&mut tx, id).await? else {
+    let Some(head) = operations::head(&mut tx, id).await? else {
         return Ok(());
     };
-    let machine = operations::machine(&mut tx, id).await?;
+    let machine = tx.machine(id).await?;
     if !matches!(
         machine.phase(),
         countersign_core::operation::Phase::Held { .. }
     ) {
         return Ok(());
     }
-    match check(backend, &mut tx, &stored, &machine, None).await? {
+    match check(backend, &mut tx, &head, &machine, None).await? {
         Verdict::Open => {
+            drop(machine);
             operate::apply(backend, &mut tx, id, EventKind::Reopened).await?;
         }
         Verdict::Held(_) => return Ok(()),
-        Verdict::Void(reason) => void(backend, &mut tx, &stored, &reason).await?,
+        Verdict::Void(reason) => void(backend, &mut tx, &head, &reason).await?,
     }
     tx.commit().await?;
     Ok(())
@@ -120,11 +129,11 @@ pub async fn look_again(backend: &Arc<Backend>, id: &OperationId) -> Result<(), 
 pub async fn check(
     backend: &Backend,
     tx: &mut Tx,
-    stored: &Stored,
+    head: &Head,
     machine: &Operation,
     system: Option<&SystemId>,
 ) -> Result<Verdict, StoreError> {
-    match try_check(backend, tx, stored, machine, system).await {
+    match try_check(backend, tx, head, machine, system).await {
         Err(StoreError::Damaged(reason)) => {
             Ok(Verdict::Held(format!("a record is damaged: {reason}")))
         }
@@ -135,24 +144,22 @@ pub async fn check(
 async fn try_check(
     backend: &Backend,
     tx: &mut Tx,
-    stored: &Stored,
+    head: &Head,
     machine: &Operation,
     system: Option<&SystemId>,
 ) -> Result<Verdict, StoreError> {
-    if let Err(reason) = agree(stored, machine) {
-        return Ok(Verdict::Void(reason));
-    }
-    if system.is_some_and(|system| !stored.targets.contains(system)) {
-        return Ok(Verdict::Void("the system is no target of it".to_owned()));
-    }
-    if backend.executors.of(stored.action.kind()).is_none() {
+    if backend.executors.of(head.action.kind()).is_none() {
         return Ok(Verdict::Held(format!(
             "no executor carries `{}` out; configure one",
-            stored.action.kind().as_str()
+            head.action.kind().as_str()
         )));
     }
-    let Some(item) = &stored.item else {
-        return Ok(match drill(backend, tx, stored, machine).await? {
+    let Some(item) = &head.item else {
+        let stored = whole(tx, &head.id).await?;
+        if let Err(reason) = is_ours(&stored, machine, system) {
+            return Ok(Verdict::Void(reason));
+        }
+        return Ok(match drill(backend, tx, &stored, machine).await? {
             Ok(()) => Verdict::Open,
             Err(reason) => Verdict::Held(reason),
         });
@@ -160,13 +167,101 @@ async fn try_check(
     let item = items::find(tx, item).await?.ok_or_else(|| {
         StoreError::Damaged(format!("the item `{item}` of an operation is missing"))
     })?;
-    match item.state {
-        ItemState::Running | ItemState::Halted => {}
-        ItemState::Voided => {
-            return Ok(Verdict::Held(
-                "the approval is void; abort it, or roll it back".to_owned(),
-            ));
+    if let Some(verdict) = closed(&item) {
+        return Ok(verdict);
+    }
+    let topology = backend.graph(tx).await?.map(|(digest, _)| digest);
+    let envelope = backend.envelope(tx).await?.map(|(digest, _)| digest);
+    let known = backend
+        .verified
+        .get(&head.id, tx.generation())
+        .filter(|known| {
+            known.stored.item.as_ref() == Some(&item.id)
+                && known.stored.action == head.action
+                && known.digest == item.briefing
+                && Some(known.topology) == topology
+                && known.envelope == envelope
+        });
+    if let Some(known) = known {
+        if system.is_some_and(|system| !known.stored.targets.contains(system)) {
+            return Ok(Verdict::Void("the system is no target of it".to_owned()));
         }
+        return now(
+            backend,
+            tx,
+            &known.stored,
+            machine,
+            &item,
+            &known.briefing,
+            Scope::Unchanged,
+        )
+        .await;
+    }
+    let stored = whole(tx, &head.id).await?;
+    if let Err(reason) = is_ours(&stored, machine, system) {
+        return Ok(Verdict::Void(reason));
+    }
+    let briefing: Briefing = payloads::value(tx, item.briefing).await?;
+    if let Err(reason) = carries_out(backend, &stored, machine, &item, &briefing) {
+        return Ok(Verdict::Void(reason));
+    }
+    if let Err(reason) = looks_at(backend, tx, machine, &briefing).await? {
+        return Ok(Verdict::Void(reason));
+    }
+    let verdict = now(
+        backend,
+        tx,
+        &stored,
+        machine,
+        &item,
+        &briefing,
+        Scope::Unknown,
+    )
+    .await?;
+    if let (Verdict::Open, Some(topology)) = (&verdict, topology) {
+        backend.verified.put(Verified {
+            generation: tx.generation(),
+            stored,
+            digest: item.briefing,
+            briefing,
+            topology,
+            envelope,
+        });
+    }
+    Ok(verdict)
+}
+
+/// Whether it is known that what an operation reaches is as it was assessed, by the documents in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// An earlier gate has shown it, and its grant with it, under these very documents.
+    Unchanged,
+    /// Nobody has looked yet.
+    Unknown,
+}
+
+/// That the operation is the stored one, and the system one of its targets.
+fn is_ours(stored: &Stored, machine: &Operation, system: Option<&SystemId>) -> Result<(), String> {
+    agree(stored, machine)?;
+    if system.is_some_and(|system| !stored.targets.contains(system)) {
+        return Err("the system is no target of it".to_owned());
+    }
+    Ok(())
+}
+
+async fn whole(conn: &mut Conn, id: &OperationId) -> Result<Stored, StoreError> {
+    operations::find(conn, id)
+        .await?
+        .ok_or_else(|| StoreError::Damaged(format!("the operation `{id}` is missing")))
+}
+
+/// What an item's state says against dispatching anything more.
+fn closed(item: &Item) -> Option<Verdict> {
+    match item.state {
+        ItemState::Running | ItemState::Halted => None,
+        ItemState::Voided => Some(Verdict::Held(
+            "the approval is void; abort it, or roll it back".to_owned(),
+        )),
         ItemState::Waiting
         | ItemState::Done
         | ItemState::RolledBack
@@ -174,15 +269,20 @@ async fn try_check(
         | ItemState::Rejected
         | ItemState::Expired
         | ItemState::Superseded
-        | ItemState::Refused => return Ok(Verdict::Held("the item is closed".to_owned())),
+        | ItemState::Refused => Some(Verdict::Held("the item is closed".to_owned())),
     }
-    let briefing: Briefing = payloads::value(tx, item.briefing).await?;
-    if let Err(reason) = carries_out(backend, stored, machine, &item, &briefing) {
-        return Ok(Verdict::Void(reason));
-    }
-    if let Err(reason) = looks_at(backend, tx, machine, &briefing).await? {
-        return Ok(Verdict::Void(reason));
-    }
+}
+
+/// Whether what was briefed may be carried out at this moment.
+async fn now(
+    backend: &Backend,
+    tx: &mut Tx,
+    stored: &Stored,
+    machine: &Operation,
+    item: &Item,
+    briefing: &Briefing,
+    scope: Scope,
+) -> Result<Verdict, StoreError> {
     if let Some(envelope) = briefing.digests.envelope
         && let Err(reason) = authorised::check(backend, tx, envelope).await?
         && backend.envelope(tx).await?.map(|(digest, _)| digest) == Some(envelope)
@@ -195,32 +295,35 @@ async fn try_check(
     // What was approved was approved for its beginning; after a halt it goes on by a newer quorum.
     let approved_at = if machine.continued_by().is_empty() {
         now
-    } else if let Err(reason) = continued::check(backend, tx, stored, machine).await? {
-        return Ok(Verdict::Void(reason));
     } else {
+        let stored = whole(tx, &stored.id).await?;
+        if let Err(reason) = continued::check(backend, tx, &stored, machine).await? {
+            return Ok(Verdict::Void(reason));
+        }
         stored.started_at
     };
     let runs_by = match machine.authority() {
         Authority::Drill(_) => return Ok(Verdict::Held("a drill carries no item out".to_owned())),
         Authority::Autonomous(grant) => {
-            if let Err(reason) = autonomous(backend, tx, stored, &briefing, grant).await? {
+            if scope == Scope::Unknown
+                && let Err(reason) = autonomous(backend, tx, stored, briefing, grant).await?
+            {
                 return Ok(Verdict::Void(reason));
             }
             RunsBy::Envelope
         }
         Authority::Decided(decided) => {
-            if let Err(reason) =
-                decision(backend, tx, &item, &briefing, decided, approved_at).await?
+            if let Err(reason) = decision(backend, tx, item, briefing, decided, approved_at).await?
             {
                 return Ok(Verdict::Void(reason));
             }
-            if let Some(reason) = unwitnessed(backend, &briefing) {
+            if let Some(reason) = unwitnessed(backend, briefing) {
                 return Ok(Verdict::Held(reason));
             }
             RunsBy::Decision
         }
     };
-    still(backend, tx, &briefing, runs_by, now).await
+    still(backend, tx, briefing, runs_by, now, scope).await
 }
 
 /// What is stored about an operation twice must be the same twice.
@@ -429,6 +532,7 @@ async fn still(
     briefing: &Briefing,
     runs_by: RunsBy,
     now: DateTime<Utc>,
+    scope: Scope,
 ) -> Result<Verdict, StoreError> {
     let Some((_, graph)) = backend.graph(tx).await? else {
         return Ok(Verdict::Void("there is no topology".to_owned()));
@@ -443,10 +547,14 @@ async fn still(
         suspended: covering(&facts, &briefing.proposal.agent, rule).cloned(),
         now,
     };
-    let briefing = briefing.clone();
-    let stands =
-        off_runtime(move || standing(&briefing, runs_by, envelope.as_deref(), &graph, &present))
-            .await??;
+    let stands = match scope {
+        Scope::Unchanged => standing_unchanged(briefing, runs_by, envelope.as_deref(), &present),
+        Scope::Unknown => {
+            let briefing = briefing.clone();
+            off_runtime(move || standing(&briefing, runs_by, envelope.as_deref(), &graph, &present))
+                .await??
+        }
+    };
     Ok(match stands {
         Standing::Stands => Verdict::Open,
         Standing::Held(reasons) => Verdict::Held(reasons.join("; ")),
@@ -458,7 +566,7 @@ async fn still(
 async fn void(
     backend: &Backend,
     tx: &mut Tx,
-    stored: &Stored,
+    stored: &Head,
     reason: &str,
 ) -> Result<(), StoreError> {
     let Some(item) = &stored.item else {

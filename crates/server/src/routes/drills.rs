@@ -4,24 +4,29 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
-use countersign_core::assessment::QuorumRule;
-use countersign_core::briefing::title;
 use countersign_core::document::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use countersign_core::identifier::{Digest, OperationId};
-use countersign_core::operation::{Authority, Rehearsal};
-use countersign_core::topology::Tier;
+use countersign_wire::drill::DrillStanding;
 use countersign_wire::operation::OperationSummary;
 use countersign_wire::registry::StartDrill;
 
 use super::operations::summary;
-use crate::auth::Operator;
+use crate::auth::{Operator, Reader};
 use crate::backend::Backend;
 use crate::body::Json;
-use crate::facts;
-use crate::operate::{self, Beginning};
 use crate::problem::{Refusal, codes};
-use crate::rehearsal;
+use crate::rehearsal::{self, Asked, AskedBy};
+use crate::schedule;
 use crate::store::{StoreError, operations};
+
+/// `GET /v1/drills`: how each pair of action and class stands.
+pub(super) async fn list(
+    _: Reader,
+    State(backend): State<Arc<Backend>>,
+) -> Result<axum::Json<Vec<DrillStanding>>, Refusal> {
+    let mut conn = backend.store.read().await?;
+    Ok(axum::Json(schedule::standings(&backend, &mut conn).await?))
+}
 
 /// `POST /v1/drills`: does an action on one system, checks its health, and undoes it by itself.
 ///
@@ -45,79 +50,14 @@ pub(super) async fn start(
         let machine = operations::machine(&mut tx, id).await?;
         return Ok(axum::Json(summary(&before, &machine, None)));
     }
-    let Some((_, graph)) = backend.graph(&mut tx).await? else {
-        return Err(codes::NO_TOPOLOGY.because("import a topology first"));
-    };
-    let Some((_, envelope)) = backend.envelope(&mut tx).await? else {
-        return Err(codes::NO_ENVELOPE
-            .because("health checks are named in an envelope; have one authorised first"));
-    };
-    let kind = drill.action.kind();
-    if backend.executors.of(kind).is_none() {
-        return Err(codes::NO_EXECUTOR.because(format!(
-            "no executor carries `{}` out; configure one",
-            kind.as_str()
-        )));
-    }
-    if kind.is_irreversible() || backend.config.irreversible().contains(&kind) {
-        return Err(codes::DRILL_INVALID.because(format!(
-            "nothing undoes `{}`, so there is no drill of it",
-            kind.as_str()
-        )));
-    }
-    let Some(system) = graph.system(drill.system.as_str()) else {
-        return Err(
-            codes::DRILL_INVALID.because(format!("the topology has no system `{}`", drill.system))
-        );
-    };
-    let history = facts::in_flight(&mut tx).await?;
-    rehearsal::check(&graph, &drill.action, &drill.system, &history)
-        .map_err(|why| codes::DRILL_INVALID.because(why))?;
-    if drill.checks.is_empty() {
-        return Err(
-            codes::DRILL_INVALID.because("a drill without a health check proves nothing; name one")
-        );
-    }
-    if let Some(unknown) = drill
-        .checks
-        .iter()
-        .find(|check| !envelope.checks.contains_key(*check))
-    {
-        return Err(codes::DRILL_INVALID
-            .because(format!("the envelope declares no health check `{unknown}`")));
-    }
-    let busy = operations::unfinished(&mut tx)
-        .await?
-        .into_iter()
-        .any(|other| other.targets.contains(&drill.system));
-    if busy {
-        return Err(codes::DRILL_INVALID.because(format!(
-            "an operation works on `{}`; wait for its end",
-            drill.system
-        )));
-    }
-    let quorum = envelope.tiers.get(&Tier::NonCritical).map_or(
-        QuorumRule {
-            needed: 1,
-            roles: BTreeSet::new(),
-        },
-        |tier| QuorumRule {
-            needed: tier.approval.quorum.max(1),
-            roles: tier.approval.roles.clone(),
-        },
-    );
-    let targets = BTreeSet::from([drill.system]);
-    let new = Beginning {
+    let asked = Asked {
         id: asked,
-        item: None,
-        authority: Authority::Drill(Rehearsal::new(kind, system.class.clone())),
-        title: format!("drill: {}", title(&drill.action, &targets, &graph)),
         action: drill.action,
-        targets,
-        rollout: rehearsal::rollout(drill.checks),
-        quorum,
+        system: drill.system,
+        checks: drill.checks,
+        by: AskedBy::Operator,
     };
-    let id = operate::begin(&backend, &mut tx, new).await?;
+    let id = rehearsal::begin(&backend, &mut tx, asked).await?;
     let stored = operations::find(&mut tx, &id)
         .await?
         .ok_or_else(|| StoreError::Damaged(format!("the drill `{id}` is missing")))?;

@@ -97,7 +97,7 @@ pub fn router(backend: Arc<Backend>) -> Router {
         .route("/v1/operations", get(operations::list))
         .route("/v1/operations/{id}", get(operations::operation))
         .route("/v1/operations/{id}/halt", post(operations::halt))
-        .route("/v1/drills", post(drills::start))
+        .route("/v1/drills", get(drills::list).post(drills::start))
         .route("/v1/evidence/{id}", get(evidence::export))
         .route("/v1/events", get(events::stream))
         .route("/log/checkpoint", get(checkpoints::checkpoint))

@@ -16,6 +16,7 @@ use crate::backend::Backend;
 use crate::body::{self, Path, Query};
 use crate::limits;
 use crate::problem::{Refusal, codes};
+use crate::schedule;
 use crate::store::items::{self, Cursor, Item, Part};
 use crate::store::{Conn, decisions, log, payloads, registry};
 
@@ -56,7 +57,12 @@ pub(super) async fn page(
         shown.push(show(&backend, &mut conn, item).await?);
     }
     let size = log::size(&mut conn).await?;
+    let notices = match &page.cursor {
+        None => schedule::notices(&backend, &mut conn).await?,
+        Some(_) => Vec::new(),
+    };
     Ok(axum::Json(Queue {
+        notices,
         items: shown,
         next,
         now: backend.clock.now(),

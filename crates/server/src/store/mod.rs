@@ -15,21 +15,26 @@
 pub mod approvers;
 pub mod decisions;
 pub mod documents;
+pub mod drills;
 pub mod genesis;
 pub mod items;
 mod lease;
 pub mod log;
+mod machines;
 pub mod nonces;
 pub mod operations;
 pub mod payloads;
 pub mod registry;
 
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use countersign_core::identifier::OperationId;
+use machines::{Machine, Machines};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -80,6 +85,7 @@ pub struct Store {
     epoch: lease::Epoch,
     stopped: Arc<AtomicBool>,
     size: Arc<watch::Sender<u64>>,
+    machines: Arc<Machines>,
 }
 
 /// A change in the making; see the module's first lines.
@@ -90,6 +96,10 @@ pub struct Tx {
     announce: Arc<watch::Sender<u64>>,
     /// Entries in the log as this transaction sees it.
     size: u64,
+    machines: Arc<Machines>,
+    /// The machines that this change moved on.
+    moved: BTreeMap<OperationId, Machine>,
+    generation: u64,
     after: Vec<AfterCommit>,
 }
 
@@ -115,7 +125,13 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5));
+        let machines = Arc::new(Machines::default());
+        let forgetful = Arc::clone(&machines);
         let writer = SqlitePoolOptions::new()
+            .after_connect(move |_, _| {
+                forgetful.forget();
+                Box::pin(async { Ok(()) })
+            })
             .max_connections(1)
             .min_connections(1)
             .acquire_timeout(Duration::from_secs(60))
@@ -136,6 +152,7 @@ impl Store {
             epoch,
             stopped: Arc::new(AtomicBool::new(false)),
             size: Arc::new(watch::Sender::new(0)),
+            machines,
         };
         let size = log::size(&mut *store.read().await?).await?;
         store.size.send_replace(size);
@@ -158,12 +175,19 @@ impl Store {
             self.stopped.store(true, Ordering::SeqCst);
             return Err(StoreError::Superseded);
         }
+        let version: i64 = sqlx::query_scalar("PRAGMA data_version")
+            .fetch_one(&mut *transaction)
+            .await?;
+        let generation = self.machines.see(version);
         let size = log::size(&mut transaction).await?;
         Ok(Tx {
             transaction,
             stopped: Arc::clone(&self.stopped),
             announce: Arc::clone(&self.size),
             size,
+            machines: Arc::clone(&self.machines),
+            moved: BTreeMap::new(),
+            generation,
             after: Vec::new(),
         })
     }
@@ -196,6 +220,12 @@ impl Store {
 }
 
 impl Tx {
+    /// While this number stays the same, nobody but this process's one writer has changed the database.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Does `then` once this change is durable, and never otherwise.
     pub fn after_commit(&mut self, then: impl FnOnce() + Send + 'static) {
         self.after.push(AfterCommit(Box::new(then)));
@@ -218,6 +248,11 @@ impl Tx {
     }
 
     async fn finish(self) -> Result<(), StoreError> {
+        // Before the commit, since the next change begins with it. Where it fails, the store stops and
+        // no reader finds as many events in the database.
+        for (id, machine) in self.moved {
+            self.machines.put(id, machine);
+        }
         if let Err(error) = self.transaction.commit().await {
             self.stopped.store(true, Ordering::SeqCst);
             tracing::error!(%error, "a commit failed; nothing more is written");

@@ -1,17 +1,21 @@
 //! Operations: the state machine's snapshot, the events since, and what a list shows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use countersign_core::envelope::Rollout;
 use countersign_core::history::Drill;
 use countersign_core::identifier::{Digest, OperationId, ProposalId, SystemId};
-use countersign_core::operation::{Effect, Event, Operation, StepError, step};
+use countersign_core::operation::{Effect, Event, Operation, Phase, StepError, step};
 use countersign_core::proposal::Action;
 use countersign_wire::operation::{AuthorityKind, OperationState};
 use sqlx::Row;
 
-use super::{Conn, StoreError, Tx, count, from_json, from_word, integer, parse, to_json, word};
+use super::machines::Machine;
+use super::{
+    Conn, Store, StoreError, Tx, count, from_json, from_word, integer, parse, to_json, word,
+};
 use crate::clock::instant;
 use crate::limits::EVENTS_PER_SNAPSHOT;
 
@@ -186,6 +190,115 @@ pub async fn machine(conn: &mut Conn, id: &OperationId) -> Result<Operation, Sto
     Ok(machine)
 }
 
+async fn numbers(conn: &mut Conn, id: &OperationId) -> Result<(i64, i64), StoreError> {
+    let row = sqlx::query("SELECT events, snapshot_after FROM operation WHERE id = ?")
+        .bind(id.as_str())
+        .fetch_one(conn)
+        .await?;
+    Ok((row.try_get("events")?, row.try_get("snapshot_after")?))
+}
+
+/// Events between two snapshots: at least as many as there are systems, so that all snapshots of a
+/// rollout together cost as much as its events do.
+fn snapshot_distance(machine: &Operation) -> i64 {
+    i64::try_from(machine.systems().len())
+        .unwrap_or(i64::MAX)
+        .max(EVENTS_PER_SNAPSHOT)
+}
+
+/// Whether it waits for people or is over, so that it is read more often than it moves on.
+const fn rests(phase: &Phase) -> bool {
+    match phase {
+        Phase::Halted | Phase::Held { .. } | Phase::Ended { .. } => true,
+        Phase::Ready
+        | Phase::Running
+        | Phase::Soaking { .. }
+        | Phase::CoolingDown { .. }
+        | Phase::Aborting { .. }
+        | Phase::RollingBack { .. } => false,
+    }
+}
+
+impl Store {
+    /// The state machine as `conn` sees it; costs no building where nothing happened meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn machine(
+        &self,
+        conn: &mut Conn,
+        id: &OperationId,
+    ) -> Result<Arc<Operation>, StoreError> {
+        let (events, _) = numbers(conn, id).await?;
+        match self.machines.get(id, events) {
+            Some(operation) => Ok(operation),
+            None => Ok(Arc::new(machine(conn, id).await?)),
+        }
+    }
+}
+
+/// What an event of an operation needs to be known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its name.
+    pub id: OperationId,
+    /// The item it carries out; absent for a drill.
+    pub item: Option<ProposalId>,
+    /// How it came to run.
+    pub authority: AuthorityKind,
+    /// The action.
+    pub action: Action,
+    /// Digest of its document.
+    pub document: Digest,
+    /// How it is rolled out.
+    pub rollout: Rollout,
+    /// Where it stands.
+    pub state: OperationState,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl From<Stored> for Head {
+    fn from(stored: Stored) -> Self {
+        Self {
+            id: stored.id,
+            item: stored.item,
+            authority: stored.authority,
+            action: stored.action,
+            document: stored.document,
+            rollout: stored.rollout,
+            state: stored.state,
+            finished_at: stored.finished_at,
+        }
+    }
+}
+
+/// What an event of the operation with this name needs to be known; its systems are not read.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn head(conn: &mut Conn, id: &OperationId) -> Result<Option<Head>, StoreError> {
+    let row = sqlx::query(
+        "SELECT item, authority, action, document, rollout, state, finished_ms FROM operation WHERE id = ?",
+    )
+    .bind(id.as_str())
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let item: Option<String> = row.try_get("item")?;
+    let finished: Option<i64> = row.try_get("finished_ms")?;
+    Ok(Some(Head {
+        id: id.clone(),
+        item: item.map(|id| parse("an item", &id)).transpose()?,
+        authority: from_word("an authority", row.try_get("authority")?)?,
+        action: from_json("an action", row.try_get("action")?)?,
+        document: parse("an operation's document", row.try_get("document")?)?,
+        rollout: from_json("a rollout", row.try_get("rollout")?)?,
+        state: from_word("an operation's state", row.try_get("state")?)?,
+        finished_at: finished.map(instant),
+    }))
+}
+
 /// What happened last to each system that something happened to.
 ///
 /// # Errors
@@ -209,23 +322,32 @@ pub async fn system_notes(
         .collect()
 }
 
-/// The rehearsals that succeeded, the latest of each action and class.
+/// The rehearsals that succeeded, the latest of each action and class, and whether one failed since.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn drills(conn: &mut Conn) -> Result<Vec<Drill>, StoreError> {
-    sqlx::query("SELECT action, class, succeeded_at, MAX(succeeded_ms) FROM drill GROUP BY action, class ORDER BY action, class")
-        .fetch_all(conn)
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(Drill {
-                action: from_word("an action", row.try_get("action")?)?,
-                class: parse("a class", row.try_get("class")?)?,
-                succeeded_at: parse("an instant", row.try_get("succeeded_at")?)?,
-            })
-        })
-        .collect()
+    sqlx::query(
+        "SELECT action, class, succeeded_at, MAX(succeeded_ms),
+         (SELECT MAX(ended_ms) FROM drill_run
+          WHERE drill_run.action = drill.action AND drill_run.class = drill.class AND result = 'failed') AS failed_ms
+         FROM drill GROUP BY action, class ORDER BY action, class",
+    )
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(|row| {
+        let failed: Option<i64> = row.try_get("failed_ms")?;
+        let mut drill = Drill {
+            action: from_word("an action", row.try_get("action")?)?,
+            class: parse("a class", row.try_get("class")?)?,
+            succeeded_at: parse("an instant", row.try_get("succeeded_at")?)?,
+            failed_at: failed.map(instant),
+        };
+        drill.failed_at = drill.failed_since();
+        Ok(drill)
+    })
+    .collect()
 }
 
 impl Tx {
@@ -258,48 +380,78 @@ impl Tx {
         Ok(())
     }
 
+    /// The state machine as it stands, this change included.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn machine(&mut self, id: &OperationId) -> Result<Arc<Operation>, StoreError> {
+        if let Some(machine) = self.moved.get(id) {
+            return Ok(Arc::clone(&machine.operation));
+        }
+        let machine = self.take_machine(id).await?;
+        let operation = Arc::clone(&machine.operation);
+        // Nothing was done to it: it is what the database has.
+        self.machines.put(id.clone(), machine);
+        Ok(operation)
+    }
+
+    async fn take_machine(&mut self, id: &OperationId) -> Result<Machine, StoreError> {
+        if let Some(machine) = self.moved.remove(id) {
+            return Ok(machine);
+        }
+        let (events, snapshot_after) = numbers(self, id).await?;
+        if let Some(machine) = self.machines.take(id, events) {
+            return Ok(machine);
+        }
+        Ok(Machine {
+            operation: Arc::new(machine(self, id).await?),
+            events,
+            snapshot_after,
+        })
+    }
+
     /// Gives an event to an operation and keeps it; the machine after it and what it asks for.
     ///
     /// # Errors
-    /// [`OperationStoreError`].
+    /// [`OperationStoreError`]; the transaction must then be dropped.
     pub async fn step_operation(
         &mut self,
         id: &OperationId,
         event: Event,
-    ) -> Result<(Operation, Vec<Effect>), OperationStoreError> {
-        let mut machine = machine(self, id).await?;
+    ) -> Result<(Arc<Operation>, Vec<Effect>), OperationStoreError> {
+        let mut machine = self.take_machine(id).await?;
         let text = to_json(&event)?;
-        let phase = std::mem::discriminant(machine.phase());
-        let effects = step(&mut machine, event)?;
-        let row = sqlx::query("SELECT events, snapshot_after FROM operation WHERE id = ?")
-            .bind(id.as_str())
-            .fetch_one(&mut **self)
-            .await?;
-        let (events, after): (i64, i64) = (row.try_get("events")?, row.try_get("snapshot_after")?);
-        let number = events.saturating_add(1);
+        let phase = std::mem::discriminant(machine.operation.phase());
+        let effects = step(Arc::make_mut(&mut machine.operation), event)?;
+        machine.events = machine.events.saturating_add(1);
         sqlx::query("INSERT INTO operation_event (operation, number, event) VALUES (?, ?, ?)")
             .bind(id.as_str())
-            .bind(number)
+            .bind(machine.events)
             .bind(text)
             .execute(&mut **self)
             .await?;
-        let due = number.saturating_sub(after) >= EVENTS_PER_SNAPSHOT
-            || std::mem::discriminant(machine.phase()) != phase;
-        if due {
+        let is_new_phase = std::mem::discriminant(machine.operation.phase()) != phase;
+        let since = machine.events.saturating_sub(machine.snapshot_after);
+        if since >= snapshot_distance(&machine.operation)
+            || (is_new_phase && rests(machine.operation.phase()))
+        {
             sqlx::query("UPDATE operation SET events = ?1, snapshot = ?2, snapshot_after = ?1 WHERE id = ?3")
-                .bind(number)
-                .bind(to_json(&machine)?)
+                .bind(machine.events)
+                .bind(to_json(&*machine.operation)?)
                 .bind(id.as_str())
                 .execute(&mut **self)
                 .await?;
+            machine.snapshot_after = machine.events;
         } else {
             sqlx::query("UPDATE operation SET events = ? WHERE id = ?")
-                .bind(number)
+                .bind(machine.events)
                 .bind(id.as_str())
                 .execute(&mut **self)
                 .await?;
         }
-        Ok((machine, effects))
+        let operation = Arc::clone(&machine.operation);
+        self.moved.insert(id.clone(), machine);
+        Ok((operation, effects))
     }
 
     /// Keeps where an operation stands.

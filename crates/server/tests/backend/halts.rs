@@ -9,7 +9,7 @@ use countersign_core::evidence;
 use countersign_wire::operation::{HaltOperation, OperationState, SystemPhase};
 use countersign_wire::proposal::ItemState;
 use countersign_wire::registry::RegisterSource;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -134,6 +134,72 @@ async fn a_monitor_halts_an_operation_between_two_systems() {
     assert_eq!(world.system("web-2"), "old");
 }
 
+/// A topology in which `web-3` needs `web-1`, and an envelope that looks after dependents.
+async fn looks_after_dependents(world: &World) {
+    let mut topology: Value = serde_json::from_str(&world.topology()).unwrap();
+    topology["dependencies"] =
+        json!([{"from": "web-3", "to": "web-1", "kind": "runtime", "strength": "hard"}]);
+    world
+        .operator
+        .import_topology(topology.to_string().as_bytes())
+        .await
+        .unwrap();
+    let mut envelope: Value = serde_json::from_str(&world.envelope(2)).unwrap();
+    envelope["rules"][0]["rollout"]["dependents"] = json!(["up"]);
+    world.authorise_text(&envelope.to_string()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn harm_to_a_dependent_halts_though_the_system_itself_is_well() {
+    let world = World::ready().await;
+    looks_after_dependents(&world).await;
+    let systems = world.folder.path().join("systems");
+    std::fs::write(systems.join("harms-web-1"), "web-3").unwrap();
+    let answer = world
+        .propose(&world.proposal("harm", &["web-1", "web-2"]))
+        .await
+        .unwrap();
+    // A hard dependent goes down meanwhile, so that people decide.
+    assert_eq!(answer.state, ItemState::Waiting);
+    let cat = world.person("cat").await;
+    let approved = cat.approve(&answer.id.unwrap()).await.unwrap();
+    let operation = approved.operation.unwrap();
+    let halted = world.wait_for(&operation, OperationState::Halted).await;
+    let trip = halted.trip.unwrap();
+    assert_eq!(trip.system.unwrap().as_str(), "web-1");
+    assert!(
+        trip.message
+            .starts_with("its dependent web-3 is not well: up: "),
+        "{}",
+        trip.message
+    );
+    let phases: Vec<_> = halted.systems.iter().map(|system| system.phase).collect();
+    assert_eq!(phases, [SystemPhase::Failed, SystemPhase::Pending]);
+    let states = ["web-1", "web-2", "web-3"].map(|system| world.system(system));
+    assert_eq!(states, ["new", "old", "broken"]);
+    assert!(!world.calls().contains(&"apply web-2".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dependent_that_is_not_well_already_holds_before_the_first_touch() {
+    let world = World::ready().await;
+    looks_after_dependents(&world).await;
+    let web_3 = world.folder.path().join("systems").join("web-3");
+    std::fs::write(&web_3, "broken").unwrap();
+    let answer = world
+        .propose(&world.proposal("unwell", &["web-1"]))
+        .await
+        .unwrap();
+    let cat = world.person("cat").await;
+    let approved = cat.approve(&answer.id.unwrap()).await.unwrap();
+    let operation = approved.operation.unwrap();
+    world.wait_for(&operation, OperationState::Held).await;
+    assert!(!world.calls().contains(&"apply web-1".to_owned()));
+    std::fs::write(&web_3, "old").unwrap();
+    world.wait_for(&operation, OperationState::Completed).await;
+    assert_eq!(world.system("web-1"), "new");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_unhealthy_already_is_not_touched_and_is_shown() {
     let world = World::ready().await;
@@ -157,7 +223,7 @@ async fn what_is_unhealthy_already_is_not_touched_and_is_shown() {
 async fn a_calendar_that_closes_while_it_runs_holds_it_until_it_opens_again() {
     let world = World::ready().await;
     let tomorrow = (world.now() + TimeDelta::days(1)).date_naive();
-    let mut envelope: serde_json::Value = serde_json::from_str(&world.envelope(2)).unwrap();
+    let mut envelope: Value = serde_json::from_str(&world.envelope(2)).unwrap();
     envelope["calendars"] =
         json!({"freeze": {"zone": "UTC", "dates": {"from": tomorrow, "to": tomorrow}}});
     envelope["rules"][0]["conditions"] = json!({"outside": ["freeze"]});
@@ -183,7 +249,7 @@ async fn a_calendar_that_closes_while_it_runs_holds_it_until_it_opens_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_settles_before_anybody_looks() {
     let world = World::ready().await;
-    let mut envelope: serde_json::Value = serde_json::from_str(&world.envelope(2)).unwrap();
+    let mut envelope: Value = serde_json::from_str(&world.envelope(2)).unwrap();
     envelope["rules"][0]["rollout"]["settle"] = json!("1h");
     envelope["rules"][0]["rollout"]["answer_within"] = json!("2h");
     world.put_in_force(&envelope).await;
@@ -215,7 +281,7 @@ async fn a_system_settles_before_anybody_looks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_must_pass_as_often_in_a_row_as_the_rule_says() {
     let world = World::ready().await;
-    let mut envelope: serde_json::Value = serde_json::from_str(&world.envelope(2)).unwrap();
+    let mut envelope: Value = serde_json::from_str(&world.envelope(2)).unwrap();
     envelope["rules"][0]["rollout"]["successes"] = json!(3);
     envelope["rules"][0]["rollout"]["interval"] = json!("1s");
     world.put_in_force(&envelope).await;

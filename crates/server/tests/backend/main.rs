@@ -10,6 +10,7 @@
 
 mod alerts;
 mod conditions;
+mod costs;
 mod drills;
 mod guarded;
 mod halts;
@@ -20,6 +21,7 @@ mod path;
 mod person;
 mod recovery;
 mod refusals;
+mod schedule;
 mod suspension;
 mod tampering;
 mod world;

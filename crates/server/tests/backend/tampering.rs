@@ -213,3 +213,56 @@ async fn an_effect_that_fails_does_not_hang_the_operation() {
         .await;
     assert!(!world.calls().contains(&"revert web-1".to_owned()));
 }
+
+/// Makes this change while an operation is under way and its first system is worked on, and expects
+/// that the second one is left alone.
+async fn check_stopped(sql: &'static str, voided: usize) {
+    let world = World::ready().await;
+    world.mark("hang-web-1");
+    let answer = world
+        .propose(&world.proposal("meanwhile", &["web-1", "web-2"]))
+        .await
+        .unwrap();
+    let operation = answer.operation.unwrap();
+    world.called("apply web-1").await;
+    assert_eq!(world.tamper(sql).await, 1, "{sql}");
+    world.unmark("hang-web-1");
+    world.wait_for(&operation, OperationState::Held).await;
+    let kinds = world.kinds().await;
+    let found = kinds.get("approval_voided").copied().unwrap_or(0);
+    assert_eq!(found, voided, "{sql}");
+    assert_eq!(world.system("web-2"), "old", "{sql}");
+    assert!(!world.calls().contains(&"apply web-2".to_owned()), "{sql}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_verified_before_is_verified_again_once_somebody_else_has_written() {
+    // Unchanged it goes on.
+    let world = World::ready().await;
+    let answer = world
+        .propose(&world.proposal("whole", &["web-1", "web-2"]))
+        .await
+        .unwrap();
+    world
+        .wait_for(&answer.operation.unwrap(), OperationState::Completed)
+        .await;
+    assert_eq!(world.system("web-2"), "new");
+
+    check_stopped(
+        "UPDATE operation SET rollout = '{}' WHERE item IS NOT NULL",
+        1,
+    )
+    .await;
+    check_stopped(
+        "UPDATE operation SET targets = replace(targets, 'web-2', 'web-3') WHERE item IS NOT NULL",
+        1,
+    )
+    .await;
+    // What cannot be read holds it.
+    check_stopped(
+        "UPDATE payload SET bytes = CAST(replace(CAST(bytes AS TEXT), 'openssl', 'opensls') AS BLOB)
+         WHERE digest = (SELECT briefing FROM item WHERE operation IS NOT NULL)",
+        0,
+    )
+    .await;
+}

@@ -60,8 +60,12 @@ case "$verb" in
     echo "apply $system" >> "$DIR/calls"
     while [ -e "$DIR/hang-$system" ]; do sleep 0.1; done
     if [ -e "$DIR/breaks-$system" ]; then printf broken > "$file"; else printf new > "$file"; fi
+    if [ -e "$DIR/harms-$system" ]; then printf broken > "$DIR/$(cat "$DIR/harms-$system")"; fi
     echo '{"ok":true}' ;;
-  revert) echo "revert $system" >> "$DIR/calls"; printf '%s' "$(get snapshot)" > "$file"; echo '{"ok":true}' ;;
+  revert)
+    echo "revert $system" >> "$DIR/calls"
+    [ -e "$DIR/sticks-$system" ] || printf '%s' "$(get snapshot)" > "$file"
+    echo '{"ok":true}' ;;
 esac
 "#;
 
@@ -458,6 +462,7 @@ fn config(systems: &Path, health: &str) -> Config {
             base: Some(format!("{health}/systems/{{system}}")),
             ..HealthConfig::default()
         }),
+        drills: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Client, ClientError};
 use crate::decision::{BeginDecision, DecisionAccepted, SubmitDecision};
 use crate::deployment::{BeginGenesis, BeginRegistration, Deployment, RegistrationOptions, Sealed};
+use crate::drill::DrillStanding;
 use crate::operation::{HaltOperation, Operation, OperationSummary};
 use crate::proposal::ProposalAnswer;
 use crate::queue::{Queue, QueueItem};
@@ -479,6 +480,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn operation(&self, id: &OperationId) -> Result<Operation, ClientError> {
         self.get(&["v1", "operations", id.as_str()])?.answer().await
+    }
+
+    /// `GET /v1/drills` (session or operator): how each pair of action and class stands.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn drills(&self) -> Result<Vec<DrillStanding>, ClientError> {
+        self.get(&["v1", "drills"])?.answer().await
     }
 
     /// `POST /v1/drills` (operator): the operation that rehearses.

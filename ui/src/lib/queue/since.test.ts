@@ -12,6 +12,7 @@ function view(open: string[], closed: Record<string, ItemState>): QueueView {
     suspended: [],
     clock_offset_ms: 0,
     as_of: '2026-11-24T02:14:00Z',
+    notices: [],
   };
 }
 

@@ -43,15 +43,23 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
             .filter(|drill| {
                 drill.action == kind && drill.class == *class && drill.succeeded_at <= case.now
             })
-            .map(|drill| drill.succeeded_at)
-            .max();
-        let Some(latest) = latest else {
+            .max_by_key(|drill| (drill.succeeded_at, drill.failed_since()));
+        let Some(drill) = latest else {
             return Found::fail(format!(
                 "the rollback of {} on {class} was never rehearsed",
                 kind.as_str()
             ))
             .against("never", age(within));
         };
+        let latest = drill.succeeded_at;
+        if let Some(at) = drill.failed_since() {
+            return Found::fail(format!(
+                "the rollback of {} on {class} failed when it was last rehearsed, at {}",
+                kind.as_str(),
+                utc(at)
+            ))
+            .against("failed", age(within));
+        }
         if case.now - latest > within {
             return Found::fail(format!(
                 "the rollback of {} on {class} was last rehearsed {} ago; the limit is {}",

@@ -43,7 +43,8 @@ pub struct Request {
     pub false_positives: Option<FalsePositives>,
     /// Whether its executor declares that the action cannot be undone (4.6).
     pub irreversible: bool,
-    /// Age of the latest drill of this action, of the target class where it is oldest (4.6).
+    /// Age of the latest drill of this action, of the target class where it is oldest; absent where one
+    /// failed since (4.6).
     pub drilled_ago: Option<i64>,
     /// Age of the latest success in staging, of the target class where it is oldest (4.1).
     pub staged_ago: Option<i64>,

@@ -167,6 +167,15 @@ export class MemoryBackend implements Backend {
           : [],
         clock_offset_ms: 0,
         as_of: this.#scene.has('lost') ? minutes(-3) : new Date().toISOString(),
+        notices: this.#scene.has('drill-failed')
+          ? [
+              {
+                text: 'The rollback drill of patch on linux-server failed. Nothing of it runs alone until one passes.',
+                operation: null,
+                since: minutes(-40),
+              },
+            ]
+          : [],
       });
     },
     briefing: async ({ id }) => {
