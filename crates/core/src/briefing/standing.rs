@@ -104,7 +104,7 @@ pub fn standing_unchanged(
     briefing: &Briefing,
     runs_by: RunsBy,
     envelope: Option<&Envelope>,
-    present: Present,
+    present: &Present,
 ) -> Standing {
     let rule = rule_of(briefing, envelope);
     let mut held = Vec::new();
