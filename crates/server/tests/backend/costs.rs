@@ -177,7 +177,21 @@ fn answer(awaited: Outstanding<'_>, health: Health) -> EventKind {
                 dependents: BTreeMap::new(),
             }
         }
-        other => panic!("{other:?} is not awaited in a rollout that goes well"),
+        other @ (SystemState::Pending
+        | SystemState::AlreadyUnhealthy
+        | SystemState::LeftOut
+        | SystemState::Healthy
+        | SystemState::Unchecked
+        | SystemState::Failed
+        | SystemState::Undecidable
+        | SystemState::Unknown
+        | SystemState::Revert
+        | SystemState::RevertHealth
+        | SystemState::RevertSnapshot
+        | SystemState::RolledBack
+        | SystemState::RollbackFailed) => {
+            panic!("{other:?} is not awaited in a rollout that goes well")
+        }
     }
 }
 
