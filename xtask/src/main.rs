@@ -30,7 +30,7 @@ use desktop::Desktop;
 use generate::Drift;
 use process::{Failure, Outcome, run};
 use setup::{Consent, Purpose};
-use workspace::Workspace;
+use workspace::{WholeWorkspace as _, Workspace};
 
 const USAGE: &str = "\
 cargo xtask demo [--headless] [--data DIR] [--yes]   build everything, run the story, open the console
@@ -161,7 +161,11 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
         )));
     }
     let is_core = what == "core";
-    if !(is_core && cedar::is_all(names)) {
+    let all_stored = !names.is_empty()
+        && names
+            .iter()
+            .all(|name| name.starts_with("operations.stored"));
+    if !(is_core && cedar::is_all(names)) && !all_stored {
         run(workspace
             .cargo("bench")
             .args(["--locked", "--package", "countersign-core", "--bench", what])
@@ -170,6 +174,15 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
     }
     if is_core && cedar::is_wanted(names) {
         cedar::bench(workspace, names)?;
+    }
+    let stored = |name: &String| name.starts_with("operations.stored");
+    if !is_core && (names.is_empty() || names.iter().any(stored)) {
+        run(workspace
+            .cargo("test")
+            .args(["--locked", "--test", "backend"])
+            .whole_workspace()
+            .args(["--", "--ignored", "--nocapture", "--test-threads", "1"])
+            .arg("costs::"))?;
     }
     Ok(())
 }

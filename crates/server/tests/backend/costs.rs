@@ -1,5 +1,5 @@
-//! What an operation costs the real store (issue 4): as much a system, however many there are, and
-//! little from a failing check to the halt.
+//! What an operation costs the real store (`cargo xtask bench operations`): as much a system, however many
+//! there are, and little from a failing check to the halt.
 //!
 //! Executors and checks answer at once and the gate is left out: what is measured is the state machine,
 //! the events, the log entries and the notes, each event in a transaction of its own that is synced.
@@ -208,31 +208,51 @@ fn cpu_time() -> Duration {
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
+/// A line of JSON, as `cargo xtask bench` prints them; less is better.
+fn print(name: &str, value: f64, unit: &str, limit: Option<f64>) {
+    let against = limit.map(|_| "limit");
+    let ratio = limit.map(|limit| (limit / value * 100.0).round() / 100.0);
+    let value = (value * 1_000.0).round() / 1_000.0;
+    println!(
+        "{}",
+        json!({"name": format!("operations.{name}"), "value": value, "unit": unit, "against": against,
+               "against_value": limit, "ratio": ratio})
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_system_costs_the_same_however_many_there_are() {
+#[ignore = "a measurement: `cargo xtask bench operations`"]
+async fn of_a_system_however_many_there_are() {
     let sizes: Vec<usize> = std::env::var("COUNTERSIGN_ROLLOUT").map_or_else(
-        |_| vec![50, 400],
+        |_| vec![1_000, 5_000],
         |text| text.split(',').map(|n| n.parse().unwrap()).collect(),
     );
     let costs = Costs::new().await;
     let mut spent = Vec::new();
     for systems in sizes {
         let (wall, cpu) = costs.rollout(systems).await;
-        println!(
-            r#"{{"name":"operations.store_per_system","systems":{systems},"wall_us":{},"cpu_us":{}}}"#,
-            wall.as_micros(),
-            cpu.as_micros()
+        let us = |time: Duration| time.as_secs_f64() * 1e6;
+        print(
+            &format!("stored_per_system_{systems}"),
+            us(wall),
+            "us",
+            None,
+        );
+        print(
+            &format!("stored_cpu_per_system_{systems}"),
+            us(cpu),
+            "us",
+            None,
         );
         spent.push(wall);
     }
     let ratio = spent.last().unwrap().as_secs_f64() / spent.first().unwrap().as_secs_f64();
-    println!(r#"{{"name":"operations.store_growth","value":{ratio:.2}}}"#);
-    // What is quadratic in the systems costs several times as much.
-    assert!(ratio < 2.5, "{spent:?}");
+    print("stored_growth", ratio, "times", Some(1.5));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_check_halts_at_once() {
+#[ignore = "a measurement: `cargo xtask bench operations`"]
+async fn from_a_failing_check_to_the_halt() {
     let costs = Costs::new().await;
     let mut halts = Vec::new();
     for _ in 0..HALTS {
@@ -240,10 +260,5 @@ async fn a_failing_check_halts_at_once() {
     }
     halts.sort();
     let p99 = halts[(halts.len() * 99).div_ceil(100) - 1];
-    println!(
-        r#"{{"name":"operations.halt_p99","through":"sqlite","ms":{:.3}}}"#,
-        p99.as_secs_f64() * 1_000.0
-    );
-    // The limit is 10 ms; machines that run the tests are shared and slow.
-    assert!(p99 < Duration::from_millis(500), "{p99:?}");
+    print("stored_halt_p99", p99.as_secs_f64() * 1e3, "ms", Some(10.0));
 }
