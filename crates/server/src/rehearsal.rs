@@ -17,6 +17,7 @@ use countersign_core::operation::{Authority, Ending, Operation, Rehearsal, Trip}
 use countersign_core::proposal::{Action, ActionKind};
 use countersign_core::scope::{Graph, NodeIndex};
 use countersign_core::span::Span;
+use countersign_core::suspension::Extent;
 use countersign_core::topology::Tier;
 use countersign_wire::drill::DrillResult;
 use serde_json::json;
@@ -28,6 +29,7 @@ use crate::problem::{Refusal, codes};
 use crate::store::drills::{Ended, Kept};
 use crate::store::log::About;
 use crate::store::{StoreError, Tx, operations};
+use crate::suspended;
 
 /// A drill that somebody asks for.
 #[derive(Debug)]
@@ -102,6 +104,14 @@ pub async fn begin(
         }
         AskedBy::Schedule { due_at, .. } => (true, due_at),
     };
+    if scheduled {
+        let suspended = suspended::facts(backend, tx).await?;
+        if let Some(all) = suspended.iter().find(|s| s.suspends == Extent::Backend) {
+            return Err(codes::DRILL_INVALID.because(format!(
+                "{all}; drills begin by themselves again once autonomy is resumed"
+            )));
+        }
+    }
     let history = facts::in_flight(tx).await?;
     check(&graph, &asked.action, &asked.system, &history)
         .map_err(|why| codes::DRILL_INVALID.because(why))?;

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use countersign_core::assessment::{Clause, Outcome};
 use countersign_core::decision::OperationChoice;
 use countersign_core::log::EntryKind;
+use countersign_core::suspension::Extent;
 use countersign_server::config::DrillConfig;
 use countersign_server::schedule;
 use countersign_wire::client::QueueState;
@@ -238,4 +239,20 @@ async fn a_drill_whose_rollback_takes_longer_than_the_envelope_allows_has_failed
     let message = last.message.unwrap();
     assert!(message.ends_with("the envelope allows 15m"), "{message}");
     assert_eq!(proposed(&world, "late").await.state, ItemState::Waiting);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_begins_by_itself_while_autonomy_is_suspended() {
+    let world = World::new().await;
+    world.authorise().await;
+    {
+        let cat = world.person("cat").await;
+        cat.suspend(Extent::Backend).await.unwrap();
+    }
+    let world = scheduled(world, "drill-1").await;
+    let waits = wait_until(&world, |standing| standing.waits.is_some()).await;
+    let why = waits.waits.unwrap();
+    assert!(why.contains("suspended"), "{why}");
+    assert_eq!((waits.last, drills(&world)), (None, 0));
+    assert_eq!(notices(&world).await[0].kind, NoticeKind::DrillOverdue);
 }

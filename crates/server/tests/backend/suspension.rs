@@ -65,7 +65,10 @@ impl Person<'_> {
         }
     }
 
-    async fn suspend(&self, suspends: Extent) -> Result<(Digest, DecisionAccepted), ClientError> {
+    pub async fn suspend(
+        &self,
+        suspends: Extent,
+    ) -> Result<(Digest, DecisionAccepted), ClientError> {
         let suspension = self.suspension(suspends);
         let submit = self.submits(&suspension).await;
         let accepted = self.client.suspend_autonomy(&submit).await?;
