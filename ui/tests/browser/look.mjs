@@ -45,6 +45,7 @@ const SCENES = [
   ['queue-slow', 'signedin&slow', []],
   ['queue-lost', 'signedin&lost', []],
   ['queue-alarm', 'signedin&alarm', []],
+  ['queue-suspended', 'signedin&suspended', []],
   ['briefing-b', 'signedin', [at('#/queue/p-9b02'), wait(600)]],
   ['briefing-b-table', 'signedin', [at('#/queue/p-9b02'), click('table-toggle')]],
   [
