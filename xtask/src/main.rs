@@ -161,11 +161,13 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
         )));
     }
     let is_core = what == "core";
-    let all_stored = !names.is_empty()
-        && names
-            .iter()
-            .all(|name| name.starts_with("operations.stored"));
-    if !(is_core && cedar::is_all(names)) && !all_stored {
+    let stored = |name: &String| name.starts_with("operations.stored");
+    let nothing_else = if is_core {
+        cedar::is_all(names)
+    } else {
+        !names.is_empty() && names.iter().all(stored)
+    };
+    if !nothing_else {
         run(workspace
             .cargo("bench")
             .args(["--locked", "--package", "countersign-core", "--bench", what])
@@ -175,7 +177,6 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
     if is_core && cedar::is_wanted(names) {
         cedar::bench(workspace, names)?;
     }
-    let stored = |name: &String| name.starts_with("operations.stored");
     if !is_core && (names.is_empty() || names.iter().any(stored)) {
         run(workspace
             .cargo("test")
