@@ -20,8 +20,9 @@ pub(crate) fn prove(workspace: &Workspace) -> Outcome {
         .command(DENY.path()?)
         .args(["--locked", "--log-level", "error", "--manifest-path"])
         .arg(manifest(workspace))
-        .args(["check", "--hide-inclusion-graph", "--config"])
+        .arg("--config")
         .arg(workspace.root().join("deny.toml"))
+        .args(["check", "--hide-inclusion-graph"])
         .args(["bans", "licenses", "sources"]))?;
     run(workspace
         .cargo("test")

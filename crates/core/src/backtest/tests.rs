@@ -1,5 +1,7 @@
 //! The scenarios of AG-706 section 3 as past cases.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -279,6 +281,9 @@ fn an_evidence_folder_is_a_case() {
     assert!(from_evidence(&broken, Some(folder.genesis)).is_err());
 }
 
+/// Read once: the topology is large.
+static PAST: LazyLock<Vec<Record>> = LazyLock::new(past);
+
 proptest! {
     /// The same envelope twice changes nothing, whatever happened and whatever was recorded.
     #[test]
@@ -286,7 +291,7 @@ proptest! {
         picks in proptest::collection::vec((0_usize..4, 1_u32..100, any::<bool>()), 0..12),
         systems in 1_u64..12,
     ) {
-        let all = past();
+        let all = &*PAST;
         let records: Vec<Record> = picks
             .iter()
             .map(|(pick, hours, verdict)| {
