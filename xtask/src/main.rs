@@ -30,7 +30,7 @@ use desktop::Desktop;
 use generate::Drift;
 use process::{Failure, Outcome, run};
 use setup::{Consent, Purpose};
-use workspace::{WholeWorkspace as _, Workspace};
+use workspace::Workspace;
 
 const USAGE: &str = "\
 cargo xtask demo [--headless] [--data DIR] [--yes]   build everything, run the story, open the console
@@ -160,30 +160,28 @@ fn bench(workspace: &Workspace, arguments: &[String]) -> Outcome {
             "there are no figures of `{what}`; write `cargo xtask bench core` or `operations`"
         )));
     }
-    let is_core = what == "core";
-    let stored = |name: &String| name.starts_with("operations.stored");
-    let nothing_else = if is_core {
-        cedar::is_all(names)
-    } else {
-        !names.is_empty() && names.iter().all(stored)
-    };
-    if !nothing_else {
+    // Each target prints those of its figures that are asked for.
+    let target = |package: &str, name: &str| {
         run(workspace
             .cargo("bench")
-            .args(["--locked", "--package", "countersign-core", "--bench", what])
-            .arg("--")
-            .args(names))?;
+            .args(["--locked", "--package", package, "--bench", name, "--"])
+            .args(names))
+    };
+    if what == "core" {
+        if !cedar::is_all(names) {
+            target("countersign-core", "core")?;
+        }
+        if cedar::is_wanted(names) {
+            cedar::bench(workspace, names)?;
+        }
+        return Ok(());
     }
-    if is_core && cedar::is_wanted(names) {
-        cedar::bench(workspace, names)?;
+    let is_stored = |name: &String| name.starts_with("operations.stored");
+    if names.is_empty() || !names.iter().all(is_stored) {
+        target("countersign-core", "operations")?;
     }
-    if !is_core && (names.is_empty() || names.iter().any(stored)) {
-        run(workspace
-            .cargo("test")
-            .args(["--locked", "--test", "backend"])
-            .whole_workspace()
-            .args(["--", "--ignored", "--nocapture", "--test-threads", "1"])
-            .arg("costs::"))?;
+    if names.is_empty() || names.iter().any(is_stored) {
+        target("countersign-server", "stored")?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::process::{Failure, Outcome, run};
 pub(crate) struct Tool {
     name: &'static str,
     version: &'static str,
-    /// Whether its optional parts are left out: they are none of ours, and cost a minute to compile.
+    /// Whether its optional parts are left out: they are none of ours, and cost time to compile.
     is_bare: bool,
 }
 

@@ -229,20 +229,17 @@ impl<'t> Reach<'t> {
         let effects = self.effects();
         let mut room = words::Room::default();
         let mut entries = Vec::with_capacity(effects.len());
-        entries.extend(effects.iter().filter_map(|(index, effect)| {
-            Some(ImpactEntry {
-                id: graph.node(*index)?.id().to_owned(),
-                state: effect.state,
-                because: words::because(graph, effects, effect, &mut room),
-            })
+        let known = effects
+            .iter()
+            .filter(|(index, _)| graph.node(*index).is_some());
+        entries.extend(known.map(|(index, effect)| ImpactEntry {
+            id: graph.name(*index).to_owned(),
+            state: effect.state,
+            because: words::because(graph, effects, effect, &mut room),
         }));
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         entries
     }
-}
-
-fn name(graph: &Graph, index: NodeIndex) -> &str {
-    graph.node(index).map_or("?", |node| node.id())
 }
 
 fn finish<'t>(graph: &'t Graph, action: &Action, reach: &mut Reach<'t>) {

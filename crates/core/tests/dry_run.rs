@@ -210,6 +210,8 @@ fn a_cut_tells_what_it_spares_and_why() {
         let cut = run(rule(more.clone()), &["db"], json!({}), quiet())
             .cut
             .unwrap();
+        let service = more.get("service").and_then(Value::as_str);
+        assert_eq!(cut.service.as_deref(), service, "{more}");
         let why: Vec<Passes> = cut.spared.iter().map(|spared| spared.because).collect();
         assert_eq!((cut.broken.len(), why), (broken, spared), "{more}");
     }

@@ -1,5 +1,6 @@
-//! Standing alerts (AG-706 4.4): what a rollout names about the whole is asked before every dispatch and
-//! over and over while it runs; whatever does not pass halts it.
+//! Standing alerts (AG-706 4.4): what a rollout names about the whole is asked over and over while it
+//! runs, so that no dispatch rests on an answer older than [`limits::ALERTS_EVERY`]; whatever does not
+//! pass halts it.
 
 use std::collections::BTreeMap;
 use std::fmt;

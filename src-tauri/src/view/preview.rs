@@ -1,6 +1,7 @@
 //! What will be signed, in one sentence, and what it would bring about, before the key is asked.
 
 use countersign_core::decision::{ItemChoice, OperationChoice, Roster};
+use countersign_core::envelope::Breaker;
 use countersign_core::identifier::{ApproverId, SystemId};
 use countersign_core::impact::{self, Circumstances};
 use countersign_core::scope::Graph;
@@ -70,12 +71,33 @@ pub fn item(
     };
     let mut effects = vec![consequence];
     effects.push(quorum(reviewed, item, roster, approver));
-    effects
-        .push("The first health check that fails, or that nobody can decide, halts it.".to_owned());
+    let breaker = briefing.rollout.breaker.clone().unwrap_or_default();
+    effects.push(tolerance(&breaker));
     if !briefing.rollback.reversible {
         effects.push("It cannot be undone.".to_owned());
     }
     DecisionPreview { sentence, effects }
+}
+
+/// What the breaker lets pass, and what it does not.
+fn tolerance(breaker: &Breaker) -> String {
+    let tolerated = |failures| words::count(u64::from(failures), "failed system", "failed systems");
+    match (breaker.tolerated(), breaker.failures_percent) {
+        (Some(0), _) | (_, Some(0)) | (None, None) => {
+            "The first health check that fails, or that nobody can decide, halts it.".to_owned()
+        }
+        (Some(failures), None) => format!(
+            "It goes on past {}; one more, or a check that nobody can decide, halts it.",
+            tolerated(failures)
+        ),
+        (None, Some(percent)) => format!(
+            "It goes on while at most {percent} % of a wave fail; more, or a check that nobody can decide, halts it."
+        ),
+        (Some(failures), Some(percent)) => format!(
+            "It goes on past {} and while at most {percent} % of a wave fail; more, or a check that nobody can decide, halts it.",
+            tolerated(failures)
+        ),
+    }
 }
 
 /// What this signature does to the quorum.
@@ -130,7 +152,7 @@ pub fn operation(
             let mut effects = vec![
                 format!("{touched} stay as they are now; nothing is undone."),
                 "It goes on once the whole quorum has signed the same.".to_owned(),
-                "The breaker counts anew: the next health check that fails, or that nobody can decide, halts it again.".to_owned(),
+                "The breaker counts its failures anew.".to_owned(),
             ];
             let left_out = subjects.remaining.len().saturating_sub(kept.len());
             if left_out > 0 {
@@ -187,5 +209,43 @@ fn first_names<'a>(systems: impl IntoIterator<Item = &'a SystemId>) -> String {
             shown.join(", "),
             words::number(more as u64)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_breaker_lets_pass_is_told_as_it_counts() {
+        let told = |failures, failures_percent| {
+            tolerance(&Breaker {
+                failures,
+                failures_percent,
+                ..Breaker::default()
+            })
+        };
+        let first = "The first health check that fails, or that nobody can decide, halts it.";
+        for (failures, percent) in [
+            (None, None),
+            (Some(0), None),
+            (Some(0), Some(5)),
+            (None, Some(0)),
+            (Some(3), Some(0)),
+        ] {
+            assert_eq!(told(failures, percent), first, "{failures:?} {percent:?}");
+        }
+        assert_eq!(
+            told(Some(1), None),
+            "It goes on past 1 failed system; one more, or a check that nobody can decide, halts it."
+        );
+        assert_eq!(
+            told(None, Some(5)),
+            "It goes on while at most 5 % of a wave fail; more, or a check that nobody can decide, halts it."
+        );
+        assert_eq!(
+            told(Some(2), Some(5)),
+            "It goes on past 2 failed systems and while at most 5 % of a wave fail; more, or a check that nobody can decide, halts it."
+        );
     }
 }

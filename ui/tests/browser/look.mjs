@@ -46,6 +46,7 @@ const SCENES = [
   ['queue-lost', 'signedin&lost', []],
   ['queue-alarm', 'signedin&alarm', []],
   ['queue-suspended', 'signedin&suspended', []],
+  ['queue-drill-failed', 'signedin&drill-failed', []],
   ['briefing-b', 'signedin', [at('#/queue/p-9b02'), wait(600)]],
   ['briefing-b-table', 'signedin', [at('#/queue/p-9b02'), click('table-toggle')]],
   [
@@ -195,6 +196,22 @@ const SCENES = [
   ],
   ['operations', 'signedin', [at('#/operations'), wait(200)]],
   ['operation-tripped', 'signedin', [at('#/operations/op-7f'), wait(300)]],
+  [
+    'operation-continue-fewer',
+    'signedin',
+    [
+      at('#/operations/op-7f'),
+      click('continue-with-fewer'),
+      click('narrow-systems'),
+      wait(300),
+      async (page) => {
+        const boxes = page.locator('dialog input[type=checkbox]');
+        await boxes.first().uncheck();
+      },
+      click('narrow-apply'),
+      wait(300),
+    ],
+  ],
   ['operation-1240', 'signedin&live', [at('#/operations/op-70'), wait(800)]],
   [
     'operation-1240-table',

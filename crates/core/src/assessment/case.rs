@@ -118,17 +118,10 @@ impl Found {
     }
 }
 
-/// `1 system`, `2 systems`.
+/// `1 system`, `2 systems`: of words whose plural ends so.
 pub(super) fn count(number: u64, one: &str) -> String {
-    if number == 1 {
-        return format!("1 {one}");
-    }
-    match one.strip_suffix('y') {
-        Some(stem) if !stem.ends_with('a') => format!("{number} {stem}ies"),
-        Some(_) => format!("{number} {one}s"),
-        None if one.ends_with('s') => format!("{number} {one}es"),
-        None => format!("{number} {one}s"),
-    }
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{end}")
 }
 
 /// The first names of a list, and how many more there are.

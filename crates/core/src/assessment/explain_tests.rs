@@ -81,8 +81,52 @@ fn benign_patterns_are_named_whoever_acts() {
         told,
         "What was detected is often harmless: “a”, “b”, “c” and 2 more."
     );
+    // Another rule of the same source, the same rule of another source: not what was detected.
+    for (rule, source) in [(true, false), (false, true)] {
+        let mut others = history.clone();
+        for detection in others.detections.iter_mut().flatten() {
+            let name = |same: bool| if same { "" } else { "-other" };
+            detection.rule = format!("{}{}", detection.rule, name(rule)).parse().unwrap();
+            detection.source = format!("{}{}", detection.source, name(source))
+                .parse()
+                .unwrap();
+        }
+        assert_eq!(benign(&proposal, Some(&others)), None, "{rule} {source}");
+    }
     history.detections = Some(Vec::new());
     assert_eq!(benign(&proposal, Some(&history)), None);
+}
+
+#[test]
+fn only_what_is_too_long_is_cut() {
+    let whole = "a".repeat(QUOTED_CHARS_MAX);
+    assert_eq!(quoted(&whole), format!("“{whole}”"));
+    assert_eq!(quoted(&format!("{whole}a")), format!("“{whole}…”"));
+    let whole = "a".repeat(FINDING_CHARS_MAX);
+    assert_eq!(plain(&whole), whole);
+    assert_eq!(plain(&format!("{whole}a")), format!("{whole}…"));
+}
+
+#[test]
+fn only_the_detection_s_finding_is_told_without_its_benign_patterns() {
+    let finding = |clause| Finding {
+        check: String::new(),
+        clause,
+        outcome: Outcome::Fail,
+        measured: None,
+        limit: None,
+        message: format!("it is so{BENIGN}backup"),
+    };
+    let told = |clause| {
+        let graph = Graph::new(topology());
+        let proposal = document::proposal(PATCH).unwrap().document;
+        let mut assessment =
+            crate::assessment::assess(None, &graph, &proposal, None, NOW.parse().unwrap());
+        assessment.findings = vec![finding(clause)];
+        reasons(&assessment)
+    };
+    assert_eq!(told(Clause::C4_11), "it is so (4.11)");
+    assert_eq!(told(Clause::C4_5), format!("it is so{BENIGN}backup (4.5)"));
 }
 
 #[test]

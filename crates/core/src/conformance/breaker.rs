@@ -302,10 +302,12 @@ fn answer(
 /// names a share of each wave only, the sum of those shares.
 fn tolerated(rule: &Rule) -> usize {
     let breaker = rule.rollout.breaker.clone().unwrap_or_default();
-    match (breaker.failures, breaker.failures_percent) {
-        (Some(failures), _) => usize::try_from(failures).unwrap_or(usize::MAX),
-        (None, None) => 0,
-        (None, Some(percent)) => SYSTEMS.saturating_mul(usize::from(percent)) / 100,
+    match breaker.tolerated() {
+        Some(failures) => usize::try_from(failures).unwrap_or(usize::MAX),
+        None => {
+            let percent = usize::from(breaker.failures_percent.unwrap_or(0));
+            SYSTEMS.saturating_mul(percent) / 100
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{Cause, Circumstances, Reach, name, own_range};
+use super::{Cause, Circumstances, Reach, own_range};
 use crate::assessment::ImpactState;
 use crate::identifier::{CredentialId, GroupId, SystemId};
 use crate::proposal::{Action, FirewallRuleParameters};
@@ -235,7 +235,7 @@ fn change_credential<'t>(
                 continue;
             }
             named = true;
-            if !updated.contains(name(graph, edge.from)) {
+            if !updated.contains(graph.name(edge.from)) {
                 reach.break_edge(edge, Cause::LosesCredential(edge));
             }
         }

@@ -299,10 +299,7 @@ impl Operation {
             limits: Limits {
                 concurrency: concurrency.max(1),
                 attempts: breaker.attempts_per_system.unwrap_or(1).max(1),
-                failures: match (breaker.failures, breaker.failures_percent) {
-                    (None, None) => Some(0),
-                    (failures, _) => failures,
-                },
+                failures: breaker.tolerated(),
                 failures_percent: breaker.failures_percent,
                 cool_down: breaker.cool_down,
                 answer_within: rollout.answer_within,

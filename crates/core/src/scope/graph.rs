@@ -93,28 +93,15 @@ pub(super) fn compact(number: usize) -> u32 {
 
 impl Base {
     pub(super) fn name(&self, node: u32) -> &str {
-        let Topology {
-            systems, services, ..
-        } = &*self.topology;
-        let node = node as usize;
-        if let Some(system) = systems.get(node) {
-            return system.id.as_str();
-        }
-        let node = node.saturating_sub(systems.len());
-        if let Some(service) = services.get(node) {
-            return service.id.as_str();
-        }
-        self.unknown
-            .get(node.saturating_sub(services.len()))
-            .map_or("", String::as_str)
+        self.names.name(node)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.topology.systems.len() + self.topology.services.len() + self.unknown.len()
+    pub(super) const fn len(&self) -> usize {
+        self.names.len()
     }
 
     pub(super) fn find(&self, id: &str) -> Option<u32> {
-        self.names.find(id, |node| self.name(node))
+        self.names.find(id)
     }
 
     fn node(&self, node: u32) -> Option<Node<'_>> {
@@ -145,24 +132,16 @@ impl Graph {
         let topology = topology.into();
         let mut unknown: Vec<String> = Vec::new();
         let (systems, services) = (topology.systems.len(), topology.services.len());
-        let named = |node: u32| {
-            let node = node as usize;
-            topology.systems.get(node).map_or_else(
-                || {
-                    topology
-                        .services
-                        .get(node - systems)
-                        .map_or("", |s| s.id.as_str())
-                },
-                |s| s.id.as_str(),
-            )
+        let described = || {
+            let systems = topology.systems.iter().map(|system| system.id.as_str());
+            systems.chain(topology.services.iter().map(|service| service.id.as_str()))
         };
-        let mut names = Names::new(compact(systems + services), named);
+        let mut names = Names::new(described());
         let mut ends: Vec<(u32, u32)> = Vec::with_capacity(topology.dependencies.len());
         let mut strangers: BTreeMap<&str, u32> = BTreeMap::new();
         let mut last: Option<(&str, u32)> = None;
         for dependency in &topology.dependencies {
-            let end = |id: &str| names.find(id, named).or_else(|| strangers.get(id).copied());
+            let end = |id: &str| names.find(id).or_else(|| strangers.get(id).copied());
             // Sorted by `from`, most repeat the one before.
             let from = match last {
                 Some((id, node)) if id == dependency.from => Some(node),
@@ -180,13 +159,7 @@ impl Graph {
             last = Some((&dependency.from, from));
         }
         if !unknown.is_empty() {
-            names = Names::new(
-                compact(systems + services + unknown.len()),
-                |node| match (node as usize).checked_sub(systems + services) {
-                    Some(stranger) => unknown.get(stranger).map_or("", String::as_str),
-                    None => named(node),
-                },
-            );
+            names = Names::new(described().chain(unknown.iter().map(String::as_str)));
         }
         let nodes = systems + services + unknown.len();
         let is_hard = |position: usize| {
@@ -299,6 +272,15 @@ impl Graph {
             Some(part) => part.node(),
             None if (index.0 as usize) < self.base.len() => self.base.node(index.0),
             None => None,
+        }
+    }
+
+    /// The name of what stands at `index`; nothing where nothing does.
+    #[must_use]
+    pub fn name(&self, index: NodeIndex) -> &str {
+        match self.changes.part(index.0) {
+            Some(part) => part.node().map_or("", |node| node.id()),
+            None => self.base.name(index.0),
         }
     }
 

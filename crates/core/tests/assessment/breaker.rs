@@ -27,9 +27,29 @@ pub(crate) fn cases() -> Vec<Case> {
             .remove("envelope/rules/0/rollout")
             .blocks("4.4"),
         of("a breaker that tolerates no failure")
-            .set("envelope/rules/0/rollout/breaker", json!({"failures": 0})),
+            .set("envelope/rules/0/rollout/breaker", json!({"failures": 0}))
+            .says(
+                "4.4",
+                "up after each system; the breaker trips beyond 0 failures",
+            ),
         of("a breaker that tolerates one")
-            .set("envelope/rules/0/rollout/breaker", json!({"failures": 1})),
+            .set("envelope/rules/0/rollout/breaker", json!({"failures": 1}))
+            .says("4.4", "the breaker trips beyond 1 failure"),
+        of("a breaker that tolerates a share of a wave")
+            .set(
+                "envelope/rules/0/rollout/breaker",
+                json!({"failures_percent": 5}),
+            )
+            .says("4.4", "the breaker trips beyond 5 % of a wave"),
+        of("a breaker that tolerates either")
+            .set(
+                "envelope/rules/0/rollout/breaker",
+                json!({"failures": 2, "failures_percent": 5}),
+            )
+            .says(
+                "4.4",
+                "the breaker trips beyond 2 failures or 5 % of a wave",
+            ),
         of("a breaker that says only how often to try").set(
             "envelope/rules/0/rollout/breaker",
             json!({"attempts_per_system": 2}),

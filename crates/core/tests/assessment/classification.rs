@@ -53,6 +53,11 @@ pub(crate) fn cases() -> Vec<Case> {
         of("a tier that knows no autonomy")
             .set("envelope/tiers/non-critical/autonomy", json!("prohibited"))
             .blocks("4.7"),
+        of("a tier that the envelope does not speak of")
+            .remove("envelope/tiers/non-critical")
+            .blocks("4.5? 4.7")
+            .says("4.7", "the envelope says nothing of non-critical systems")
+            .quorum(2, &[]),
         of("another tier that knows none").set(
             "envelope/tiers/production-critical/autonomy",
             json!("prohibited"),

@@ -123,6 +123,12 @@ pub(crate) fn cases() -> Vec<Case> {
         one_way("connections that the users' side opens are", B, A)
             .blocks("4.3")
             .impact(&["app-1"], &["app-2"]),
+        one_way("who stands on both sides opens them from its own", A, B)
+            .set(
+                "topology/systems/31/addresses",
+                json!(["10.40.0.9", "10.40.1.1"]),
+            )
+            .impact(&[], &[]),
         apart(one_way("data may be sent by who has them", A, B))
             .depends("app-1", "db-1", "data", "hard")
             .blocks("4.3")

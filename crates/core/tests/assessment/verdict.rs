@@ -36,7 +36,13 @@ pub(crate) fn cases() -> Vec<Case> {
                 "proposal/targets/systems",
                 json!(["nobody", "nothing", "web-01"]),
             )
-            .refused("nobody, nothing"),
+            .refused("knows no system nobody, nothing; import it"),
+        case("4.3", "of many unknown targets the first are told")
+            .set(
+                "proposal/targets/systems",
+                json!(["u1", "u2", "u3", "u4", "u5", "u6", "u7", "web-01"]),
+            )
+            .refused("knows no system u1, u2, u3, u4, u5 and 2 more; import it"),
         case("4.3", "an updated dependent that the topology lacks")
             .set("proposal/action", rotate("nobody"))
             .on("database", &["db-1"])

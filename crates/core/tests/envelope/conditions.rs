@@ -215,6 +215,27 @@ fn clause_4_1_the_same_action_succeeded_in_staging() {
         GRANTED,
     );
     check(
+        "the latest counts, wherever it stands",
+        Some(json!([
+            run(&digest, "database", in_time),
+            run(&digest, "linux-server", "2026-11-20T02:20:00Z"),
+            run(&digest, "linux-server", "2026-09-01T02:20:00Z"),
+            run(&digest, "linux-server", in_time)
+        ])),
+        GRANTED,
+    );
+    check(
+        "what succeeded later is another version, another class, or not yet true",
+        Some(json!([
+            run(&digest, "database", in_time),
+            run(&digest, "linux-server", in_time),
+            run(&other, "linux-server", "2026-11-20T02:20:00Z"),
+            run(&digest, "workstation", "2026-11-20T02:20:00Z"),
+            run(&digest, "linux-server", "2026-11-24T02:20:01Z")
+        ])),
+        GRANTED,
+    );
+    check(
         "on one class only",
         Some(json!([run(&digest, "database", in_time)])),
         "fail: rule routine grants it, but this patch never succeeded in staging on linux-server [never against 30d]",

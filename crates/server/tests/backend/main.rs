@@ -10,7 +10,6 @@
 
 mod alerts;
 mod conditions;
-mod costs;
 mod drills;
 mod guarded;
 mod halts;

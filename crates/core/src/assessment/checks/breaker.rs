@@ -1,6 +1,7 @@
 //! 4.4: health checks and a circuit breaker are declared.
 
-use super::super::case::{Case, Found, some};
+use super::super::case::{Case, Found, count, some};
+use crate::envelope::Breaker;
 use crate::identifier::CheckId;
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
@@ -31,9 +32,24 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
         (true, Some(_)) => Found::fail(format!("rule {} declares no health check", rule.id)),
         (false, None) => Found::fail(format!("rule {} declares no breaker", rule.id)),
         (false, Some(breaker)) => Found::pass(format!(
-            "{} after each system; the breaker trips beyond {} failures",
+            "{} after each system; the breaker trips beyond {}",
             some(rule.rollout.health.iter().map(CheckId::as_str)),
-            breaker.failures.unwrap_or(0)
+            tolerated(breaker)
         )),
+    }
+}
+
+/// What a breaker lets pass.
+fn tolerated(breaker: &Breaker) -> String {
+    let failures = breaker
+        .tolerated()
+        .map(|failures| count(failures.into(), "failure"));
+    let share = breaker
+        .failures_percent
+        .map(|percent| format!("{percent} % of a wave"));
+    match (failures, share) {
+        (Some(failures), Some(share)) => format!("{failures} or {share}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => count(0, "failure"),
     }
 }

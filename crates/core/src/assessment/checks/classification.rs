@@ -17,8 +17,7 @@ pub(super) fn check(case: &Case<'_, '_>) -> Found {
                 scope
                     .iter()
                     .filter(|index| case.graph.tier(**index) == Tier::SafetyCritical)
-                    .filter_map(|index| case.graph.node(*index))
-                    .map(|node| node.id())
+                    .map(|index| case.graph.name(*index))
             };
             let message = match critical().count() {
                 0 => {

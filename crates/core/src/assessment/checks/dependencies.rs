@@ -6,7 +6,7 @@ use crate::scope::NodeIndex;
 use crate::topology::Tier;
 
 pub(super) fn check(case: &Case<'_, '_>) -> Found {
-    let name = |index: &NodeIndex| case.graph.node(*index).map_or("?", |node| node.id());
+    let name = |index: &NodeIndex| case.graph.name(*index);
     let mut disrupted = case.graph.in_order(case.reach.hard_dependents());
     if excuses_targets(case) {
         disrupted.retain(|index| !case.reach.targets.contains(index));

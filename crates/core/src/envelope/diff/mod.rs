@@ -5,6 +5,7 @@
 
 mod calendar;
 mod changes;
+mod rollout;
 mod rule;
 
 use serde::{Deserialize, Serialize};

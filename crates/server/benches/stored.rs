@@ -1,9 +1,19 @@
-//! What an operation costs the real store (`cargo xtask bench operations`): as much a system, however many
-//! there are, and little from a failing check to the halt.
+//! What an operation costs the real store, one line of JSON each: `cargo xtask bench operations
+//! operations.stored`.
 //!
 //! Executors and checks answer at once and the gate is left out: what is measured is the state machine,
 //! the events, the log entries and the notes, each event in a transaction of its own that is synced.
-//! `COUNTERSIGN_ROLLOUT=2000,10000` measures other sizes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    dead_code,
+    reason = "a bench reads a clock, prints, fails by panicking, and shares its measures"
+)]
+
+#[path = "../../core/benches/core/measure.rs"]
+mod measure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,16 +32,73 @@ use countersign_server::operate::{self, Beginning};
 use countersign_server::secret::SecretHash;
 use countersign_server::store::{Store, operations};
 use ed25519_dalek::SigningKey;
+use measure::{Against, Figures, p99_ns};
 use serde_json::json;
 use tempfile::TempDir;
-
-use crate::world::patch;
 
 const CONCURRENCY: u32 = 50;
 /// Halts of which the 99th percentile is taken.
 const HALTS: usize = 100;
 /// Systems of an operation that is halted.
 const HALTED_SYSTEMS: usize = 200;
+/// Systems of the two rollouts that are held against each other.
+const SIZES: [usize; 2] = [2_000, 10_000];
+
+fn main() {
+    let figures = Figures::wanted(std::env::args().skip(1));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if figures.want(&[
+        "operations.stored_per_system",
+        "operations.stored_cpu_per_system",
+        "operations.stored_growth",
+    ]) {
+        runtime.block_on(rollouts(&figures));
+    }
+    if figures.want(&["operations.stored_halt_p99"]) {
+        runtime.block_on(halts(&figures));
+    }
+}
+
+/// What a system costs, however many there are.
+async fn rollouts(figures: &Figures) {
+    let costs = Costs::new().await;
+    let mut spent = Vec::new();
+    for systems in SIZES {
+        let (wall, cpu) = costs.rollout(systems).await;
+        for (name, time) in [("stored_per_system", wall), ("stored_cpu_per_system", cpu)] {
+            figures.print(
+                &format!("operations.{name}_{systems}"),
+                time.as_secs_f64() * 1e6,
+                "us",
+                Against::Nothing,
+            );
+        }
+        spent.push(wall);
+    }
+    let growth = spent[1].as_secs_f64() / spent[0].as_secs_f64();
+    figures.print(
+        "operations.stored_growth",
+        growth,
+        "times",
+        Against::Limit(1.5),
+    );
+}
+
+/// From a failing check to the halt.
+async fn halts(figures: &Figures) {
+    let costs = Costs::new().await;
+    let mut halts = Vec::new();
+    for _ in 0..HALTS {
+        halts.push(costs.halt().await);
+    }
+    halts.sort();
+    figures.print(
+        "operations.stored_halt_p99",
+        p99_ns(&halts) / 1e6,
+        "ms",
+        Against::Limit(10.0),
+    );
+}
 
 struct Costs {
     _folder: TempDir,
@@ -65,7 +132,10 @@ impl Costs {
                 "kind": "autonomous", "envelope": Digest::of(b"envelope"), "rule": "routine",
             }))
             .unwrap(),
-            action: serde_json::from_value(patch()).unwrap(),
+            action: serde_json::from_value(json!({
+                "type": "patch", "parameters": {"package": "openssl", "to_version": "3"},
+            }))
+            .unwrap(),
             title: "patch openssl".to_owned(),
             targets: (1..=systems)
                 .map(|n| SystemId::new(format!("host-{n:06}.example")).unwrap())
@@ -206,59 +276,4 @@ fn cpu_time() -> Duration {
         .collect();
     let ticks = |at: usize| -> u64 { fields.get(at).and_then(|n| n.parse().ok()).unwrap_or(0) };
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
-}
-
-/// A line of JSON, as `cargo xtask bench` prints them; less is better.
-fn print(name: &str, value: f64, unit: &str, limit: Option<f64>) {
-    let against = limit.map(|_| "limit");
-    let ratio = limit.map(|limit| (limit / value * 100.0).round() / 100.0);
-    let value = (value * 1_000.0).round() / 1_000.0;
-    println!(
-        "{}",
-        json!({"name": format!("operations.{name}"), "value": value, "unit": unit, "against": against,
-               "against_value": limit, "ratio": ratio})
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: `cargo xtask bench operations`"]
-async fn of_a_system_however_many_there_are() {
-    let sizes: Vec<usize> = std::env::var("COUNTERSIGN_ROLLOUT").map_or_else(
-        |_| vec![1_000, 5_000],
-        |text| text.split(',').map(|n| n.parse().unwrap()).collect(),
-    );
-    let costs = Costs::new().await;
-    let mut spent = Vec::new();
-    for systems in sizes {
-        let (wall, cpu) = costs.rollout(systems).await;
-        let us = |time: Duration| time.as_secs_f64() * 1e6;
-        print(
-            &format!("stored_per_system_{systems}"),
-            us(wall),
-            "us",
-            None,
-        );
-        print(
-            &format!("stored_cpu_per_system_{systems}"),
-            us(cpu),
-            "us",
-            None,
-        );
-        spent.push(wall);
-    }
-    let ratio = spent.last().unwrap().as_secs_f64() / spent.first().unwrap().as_secs_f64();
-    print("stored_growth", ratio, "times", Some(1.5));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: `cargo xtask bench operations`"]
-async fn from_a_failing_check_to_the_halt() {
-    let costs = Costs::new().await;
-    let mut halts = Vec::new();
-    for _ in 0..HALTS {
-        halts.push(costs.halt().await);
-    }
-    halts.sort();
-    let p99 = halts[(halts.len() * 99).div_ceil(100) - 1];
-    print("stored_halt_p99", p99.as_secs_f64() * 1e3, "ms", Some(10.0));
 }
