@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let mut report = simulator::Report::default();
     for seed in (from..).take(usize::try_from(seeds).unwrap_or(usize::MAX)) {
-        match simulator::run(seed, None) {
+        match simulator::run(seed, simulator::NO_BUG) {
             Ok(one) => report.add(one),
             Err(violation) => {
                 eprintln!("seed {seed}: {}", violation.0);

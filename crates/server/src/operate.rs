@@ -97,6 +97,20 @@ pub async fn begin(
     tx: &mut Tx,
     new: Beginning,
 ) -> Result<OperationId, OperateError> {
+    let id = add(backend, tx, new).await?;
+    apply(backend, tx, &id, EventKind::Start).await?;
+    Ok(id)
+}
+
+/// Keeps a new operation that has not begun; its name.
+///
+/// # Errors
+/// [`OperateError`].
+pub async fn add(
+    backend: &Arc<Backend>,
+    tx: &mut Tx,
+    new: Beginning,
+) -> Result<OperationId, OperateError> {
     let now = backend.clock.now();
     let id = match new.id {
         Some(id) => id,
@@ -157,7 +171,6 @@ pub async fn begin(
         tx.move_item(item, ItemState::Running, "It is being carried out.", now)
             .await?;
     }
-    apply(backend, tx, &id, EventKind::Start).await?;
     Ok(id)
 }
 
@@ -182,7 +195,7 @@ pub async fn dependents(
         .collect())
 }
 
-/// Gives an event to an operation. What it asks for is done once the transaction is durable.
+/// Gives an event of this instant to an operation.
 ///
 /// # Errors
 /// [`OperateError`]; the transaction must then be dropped.
@@ -192,11 +205,25 @@ pub async fn apply(
     id: &OperationId,
     event: EventKind,
 ) -> Result<Arc<Operation>, OperateError> {
+    let at = backend.clock.now();
+    take(backend, tx, id, Event { at, kind: event }).await
+}
+
+/// Gives an event to an operation. What it asks for is done once the transaction is durable.
+///
+/// # Errors
+/// [`OperateError`]; the transaction must then be dropped.
+pub async fn take(
+    backend: &Arc<Backend>,
+    tx: &mut Tx,
+    id: &OperationId,
+    event: Event,
+) -> Result<Arc<Operation>, OperateError> {
     let stored = operations::head(tx, id)
         .await?
         .ok_or_else(|| OperateError::Unknown(id.clone()))?;
-    let at = backend.clock.now();
-    let (machine, effects) = tx.step_operation(id, Event { at, kind: event }).await?;
+    let at = event.at;
+    let (machine, effects) = tx.step_operation(id, event).await?;
     let mut todo = Vec::new();
     for Effect { sequence, kind } in effects {
         match kind {

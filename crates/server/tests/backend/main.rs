@@ -21,6 +21,7 @@ mod person;
 mod recovery;
 mod refusals;
 mod schedule;
+mod simulated;
 mod suspension;
 mod tampering;
 mod world;

@@ -1,5 +1,5 @@
-//! The simulator: the real `step`, a store with the transactions of the real one, and a world that
-//! crashes, loses, delays and repeats, all from one seed (DESIGN §8).
+//! The simulator: the real `step`, a store, and a world that crashes, loses, delays and repeats, all from
+//! one seed (DESIGN §8). The store is one in memory, for many stories, or the backend's own.
 //!
 //! A seed is a whole story: the rollout, the faults, the people. The same seed is the same story, so
 //! that a violation found anywhere can be looked at here.
@@ -12,15 +12,10 @@ mod world;
 
 use std::collections::BTreeMap;
 
+use countersign_core::envelope::Rollout;
 use countersign_core::operation::Operation;
-#[cfg(feature = "seeded-bugs")]
-pub use countersign_core::operation::SeededBug;
-
-/// Without the feature there is no bug to sow.
-#[cfg(not(feature = "seeded-bugs"))]
-#[derive(Debug, Clone, Copy)]
-pub enum SeededBug {}
-
+use store::MemoryStore;
+pub use store::Store;
 /// An invariant that did not hold.
 #[derive(Debug, Clone)]
 pub struct Violation(pub String);
@@ -61,18 +56,28 @@ impl Report {
     }
 }
 
-#[cfg(feature = "seeded-bugs")]
-fn sow(operation: &mut Operation, bug: Option<SeededBug>) {
-    operation.sow(bug);
-}
+/// Sows a bug into an operation; [`NO_BUG`] sows none.
+pub type Sow<'s> = &'s dyn Fn(&mut Operation);
 
-#[cfg(not(feature = "seeded-bugs"))]
-fn sow(_: &mut Operation, _: Option<SeededBug>) {}
+/// Leaves an operation as it is.
+pub const NO_BUG: Sow<'static> = &|_| {};
 
-/// Runs the story of `seed`, with a bug sown or none.
+/// Runs the story of `seed` on a store in memory.
 ///
 /// # Errors
 /// The first invariant that does not hold.
-pub fn run(seed: u64, bug: Option<SeededBug>) -> Result<Report, Violation> {
-    world::World::new(seed, bug)?.run()
+pub fn run(seed: u64, sow: Sow<'_>) -> Result<Report, Violation> {
+    run_on(seed, sow, |operation, _| MemoryStore::new(operation))
+}
+
+/// Runs the story of `seed` on the store that `found` makes for its operation.
+///
+/// # Errors
+/// The first invariant that does not hold.
+pub fn run_on<S: Store>(
+    seed: u64,
+    sow: Sow<'_>,
+    found: impl FnOnce(&Operation, &Rollout) -> Result<S, Violation>,
+) -> Result<Report, Violation> {
+    world::World::new(seed, sow, found)?.run()
 }

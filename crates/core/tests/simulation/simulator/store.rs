@@ -1,9 +1,9 @@
-//! The store: what the backend's does, in memory. An event, what it asks to be logged and the
-//! snapshot it may call for are kept together or not at all; what is kept survives a crash.
+//! The store, and one in memory that does what the backend's does: an event, what it asks to be logged
+//! and the snapshot it may call for are kept together or not at all; what is kept survives a crash.
 
 use countersign_core::operation::{Event, Operation, Record, step};
 
-use super::{SeededBug, Violation, sow};
+use super::{Sow, Violation};
 
 /// Events after which a snapshot is due; small, so that stories replay often.
 const EVENTS_PER_SNAPSHOT: usize = 16;
@@ -21,15 +21,18 @@ pub trait Store {
         records: Vec<Record>,
     ) -> Result<(), Violation>;
 
-    /// The machine as it was last committed: the snapshot, and the events since replayed on it (with
-    /// the bug, where one is sown).
+    /// The machine as it was last committed, once whoever had it in memory is dead: the snapshot, and
+    /// the events since replayed on it (with the bug, where one is sown).
     ///
     /// # Errors
     /// [`Violation`] where that does not lead anywhere.
-    fn load(&self, bug: Option<SeededBug>) -> Result<Operation, Violation>;
+    fn load(&mut self, sow: Sow<'_>) -> Result<Operation, Violation>;
 
     /// Every record committed, in order.
-    fn log(&self) -> &[Record];
+    ///
+    /// # Errors
+    /// [`Violation`] where they cannot be read.
+    fn log(&mut self) -> Result<Vec<Record>, Violation>;
 }
 
 /// A store in memory. Everything goes through its bytes, as it does on disk.
@@ -70,9 +73,9 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn load(&self, bug: Option<SeededBug>) -> Result<Operation, Violation> {
+    fn load(&mut self, sow: Sow<'_>) -> Result<Operation, Violation> {
         let mut operation: Operation = from_json(&self.snapshot)?;
-        sow(&mut operation, bug);
+        sow(&mut operation);
         for event in &self.events {
             step(&mut operation, from_json(event)?)
                 .map_err(|error| Violation(format!("a stored event is refused: {error}")))?;
@@ -80,8 +83,8 @@ impl Store for MemoryStore {
         Ok(operation)
     }
 
-    fn log(&self) -> &[Record] {
-        &self.log
+    fn log(&mut self) -> Result<Vec<Record>, Violation> {
+        Ok(self.log.clone())
     }
 }
 

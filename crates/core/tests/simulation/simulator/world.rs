@@ -15,9 +15,9 @@ use countersign_core::proposal::ActionKind;
 
 use super::dice::Dice;
 use super::invariants::{Allowed, Observer};
-use super::store::{MemoryStore, Store};
+use super::store::Store;
 use super::systems::{Target, Targets};
-use super::{Report, SeededBug, Violation, sow};
+use super::{Report, Sow, Violation};
 
 /// Length of the stormy part of a story, in milliseconds of its own time.
 const STORM_MS: u64 = 900_000;
@@ -44,10 +44,12 @@ enum Job {
 }
 
 /// A world and the operation in it.
-pub struct World {
+pub struct World<'s, S> {
     dice: Dice,
-    bug: Option<SeededBug>,
-    store: MemoryStore,
+    sow: Sow<'s>,
+    store: S,
+    /// Every record that was committed.
+    told: Vec<Record>,
     operation: Operation,
     observer: Observer,
     systems: Targets,
@@ -116,8 +118,12 @@ fn authority(dice: &mut Dice, targets: &BTreeSet<SystemId>) -> Result<Authority,
     .map_err(broken)
 }
 
-impl World {
-    pub fn new(seed: u64, bug: Option<SeededBug>) -> Result<Self, Violation> {
+impl<'s, S: Store> World<'s, S> {
+    pub fn new(
+        seed: u64,
+        sow: Sow<'s>,
+        found: impl FnOnce(&Operation, &Rollout) -> Result<S, Violation>,
+    ) -> Result<Self, Violation> {
         let mut dice = Dice::new(seed);
         let number = dice.between(1, 12);
         let mut systems = Targets::new();
@@ -141,12 +147,13 @@ impl World {
             concurrency: rollout.concurrency.map_or(u64::MAX, u64::from),
             attempts: breaker.attempts_per_system.unwrap_or(1),
         };
-        let store = MemoryStore::new(&operation)?;
-        sow(&mut operation, bug);
+        let store = found(&operation, &rollout)?;
+        sow(&mut operation);
         let mut world = Self {
             dice,
-            bug,
+            sow,
             store,
+            told: Vec::new(),
             operation,
             observer: Observer::new(allowed, targets),
             systems,
@@ -206,12 +213,16 @@ impl World {
     /// What is in the store is what the observer saw, and leads to where the operation is.
     fn log_is_whole(&mut self) -> Result<(), Violation> {
         let ends = |record: &&Record| matches!(record, Record::Finished { .. });
-        let finished = self.store.log().iter().filter(ends).count();
-        self.observer.checks += 2;
+        let log = self.store.log()?;
+        let finished = log.iter().filter(ends).count();
+        self.observer.checks += 3;
+        if log != self.told {
+            return Err(Violation("the log holds other records".to_owned()));
+        }
         if finished != 1 {
             return Err(Violation(format!("the log ends {finished} times")));
         }
-        if self.store.load(self.bug)? != self.operation {
+        if self.store.load(self.sow)? != self.operation {
             return Err(Violation("the store holds another operation".to_owned()));
         }
         Ok(())
@@ -370,7 +381,7 @@ impl World {
         };
         self.report.steps += 1;
         self.observer.see(&event, &effects, &after)?;
-        let records = effects
+        let records: Vec<Record> = effects
             .iter()
             .filter_map(|effect| {
                 let EffectKind::Record { record } = &effect.kind else {
@@ -379,6 +390,7 @@ impl World {
                 Some(record.clone())
             })
             .collect();
+        self.told.extend(records.iter().cloned());
         self.store.commit(event, &after, records)?;
         self.operation = after;
         for effect in effects {
@@ -422,7 +434,7 @@ impl World {
                 self.queue.remove(&key);
             }
         }
-        let stored = self.store.load(self.bug)?;
+        let stored = self.store.load(self.sow)?;
         self.observer.checks += 1;
         if stored != self.operation {
             return Err(Violation(
