@@ -1,7 +1,7 @@
 //! Kills the real backend in the middle of real operations, as often as one likes.
 
 use crate::process::{Outcome, run};
-use crate::workspace::Workspace;
+use crate::workspace::{WholeWorkspace as _, Workspace};
 
 /// Kills where nobody says how many.
 pub(crate) const TIMES: u64 = 300;
@@ -10,7 +10,8 @@ pub(crate) const TIMES: u64 = 300;
 pub(crate) fn kill(workspace: &Workspace, times: u64) -> Outcome {
     run(workspace
         .cargo("test")
-        .args(["--locked", "--package", "countersign-server"])
-        .args(["--test", "backend", "kills::", "--", "--nocapture"])
+        .args(["--locked", "--test", "backend"])
+        .whole_workspace()
+        .args(["kills::", "--", "--nocapture"])
         .env("COUNTERSIGN_KILLS", times.to_string()))
 }

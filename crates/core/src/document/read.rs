@@ -45,13 +45,16 @@ impl ReadError {
     /// The same error, at `node` unless it already has a place.
     fn at(mut self, node: &Node<'_>, read_as: &'static str) -> Self {
         if self.0.place.is_none() {
-            self.0.place = Some(
-                self.0
-                    .field
-                    .as_deref()
-                    .and_then(|name| node.field(name))
-                    .map_or(node.place, |field| field.name.place),
-            );
+            // Of a field that stands twice, the second is the one too many.
+            let which = usize::from(self.0.code == DUPLICATE);
+            let named = |field: &&Field<'_>| field.name.text() == self.0.field.as_deref();
+            let field = self
+                .0
+                .field
+                .is_some()
+                .then(|| node.fields().iter().filter(named).nth(which))
+                .flatten();
+            self.0.place = Some(field.map_or(node.place, |field| field.name.place));
             self.0.read_as = Some(read_as);
             self.0.text = node.text().map(shortened);
         }
@@ -93,6 +96,7 @@ impl ReadError {
 }
 
 const CUSTOM: &str = "invalid-value";
+const DUPLICATE: &str = "duplicate-key";
 
 /// What a foreign type looks like in a document, by the name of the type that was read: their own
 /// messages speak of characters and digits.
@@ -199,11 +203,13 @@ impl de::Error for ReadError {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(
-            "duplicate-key",
+        let mut error = Self::new(
+            DUPLICATE,
             format!("`{field}` stands here twice"),
             "remove one of them".to_owned(),
-        )
+        );
+        error.0.field = Some(field.to_owned());
+        error
     }
 }
 
@@ -295,7 +301,8 @@ pub(crate) fn read<T: DeserializeOwned>(node: &Node<'_>, found: &mut Found) -> O
     match T::deserialize(node) {
         Ok(value) => Some(value),
         Err(error) => {
-            error.report(found);
+            // What a type finds once its own fields are read has passed no value yet.
+            error.at(node, std::any::type_name::<T>()).report(found);
             None
         }
     }

@@ -42,6 +42,9 @@ fn check<T: std::fmt::Debug>(
                     wrong.push(format!("`{to}`: expected {expected:?}, found {errors:#?}"));
                 }
                 for d in errors {
+                    if (d.line, d.column) == (1, 1) && (line, column) != (1, 1) {
+                        wrong.push(format!("`{to}`: without a place: {d:?}"));
+                    }
                     if d.message.is_empty()
                         || d.mend.is_empty()
                         || d.message.ends_with('.')
@@ -261,6 +264,16 @@ fn of_an_envelope() {
                 "breaker: { failures: 0, attempts_per_system: 1 }",
                 "breaker: { ‸failure: 0 }",
                 "unknown-field",
+            ),
+            (
+                "{ kind: tcp, port: 8443, timeout: 2s }",
+                "{ kind: tcp, port: 8443, ‸path: /, timeout: 2s }",
+                "unknown-field",
+            ),
+            (
+                "{ kind: tcp, port: 8443, timeout: 2s }",
+                "‸{ kind: tcp, timeout: 2s }",
+                "missing-field",
             ),
             (
                 "rollback: { within: 15m, drilled_within: 92d }",
