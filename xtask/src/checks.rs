@@ -34,7 +34,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "ui",
-        about: "ESLint, Prettier, svelte-check, unit tests and bundle of the screens",
+        about: "ESLint, Prettier, svelte-check, tests and bundle of the screens; in a browser, accessibility too",
         tools: &[],
         run: screens,
     },
@@ -166,7 +166,7 @@ fn dependencies(workspace: &Workspace) -> Outcome {
 
 fn screens(workspace: &Workspace) -> Outcome {
     ui::install(workspace)?;
-    for script in ["lint", "format:check", "check", "test"] {
+    for script in ["lint", "format:check", "check", "test", "test:browser"] {
         ui::script(workspace, script)?;
     }
     ui::bundle(workspace)

@@ -57,18 +57,24 @@ const PACKAGES: &[(Purpose, &str)] = &[
     (Purpose::Test, "python3"),
 ];
 
+/// Packages of Debian's that Ubuntu has only as a snap: what needs them is skipped there.
+const DEBIAN_PACKAGES: &[(Purpose, &str)] = &[
+    // the screens are tried in a browser, accessibility among them
+    (Purpose::Test, "chromium"),
+];
+
 const FEDORA: &str = "\
     sudo dnf install gcc pkgconf-pkg-config webkit2gtk4.1-devel pcsc-lite-devel systemd-devel clang-devel openssh-clients
   and, to run without a display or to test:
     sudo dnf install xorg-x11-server-Xvfb dbus-daemon gnome-keyring dejavu-sans-fonts pcsc-lite \
-      ansible-core nftables iproute postgresql-server dpkg golang-github-prometheus
+      ansible-core nftables iproute postgresql-server dpkg golang-github-prometheus chromium
   (the program WebKitWebDriver must be in PATH; vsmartcard's vpcd is built from its source)";
 
 const ARCH: &str = "\
     sudo pacman -S --needed base-devel webkit2gtk-4.1 pcsclite systemd-libs clang openssh
   and, to run without a display or to test:
     sudo pacman -S --needed xorg-server-xvfb dbus gnome-keyring ttf-dejavu \
-      ansible-core nftables iproute2 postgresql dpkg prometheus
+      ansible-core nftables iproute2 postgresql dpkg prometheus chromium
   (WebKitWebDriver comes with webkit2gtk-4.1; vsmartcard's vpcd is in the AUR)";
 
 const OTHER_LINUX: &str = "\
@@ -76,7 +82,7 @@ const OTHER_LINUX: &str = "\
     files, and OpenSSH's client
   and, to run without a display or to test:
     WebKitWebDriver, Xvfb, dbus-run-session, gnome-keyring, the DejaVu fonts, pcscd, vsmartcard's vpcd,
-    ansible-core, nftables, iproute2, PostgreSQL, dpkg and Prometheus";
+    ansible-core, nftables, iproute2, PostgreSQL, dpkg, Prometheus and Chromium";
 
 const MACOS: &str = "\
     xcode-select --install
@@ -141,8 +147,15 @@ fn linux_packages(purpose: Purpose, consent: Consent) -> Outcome {
             ))),
         };
     }
+    let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let more: &[(Purpose, &str)] = if is_debian_itself(&os_release) {
+        DEBIAN_PACKAGES
+    } else {
+        &[]
+    };
     let wanted: Vec<&str> = PACKAGES
         .iter()
+        .chain(more)
         .filter(|(first, _)| *first <= purpose)
         .map(|(_, package)| *package)
         .collect();
@@ -266,6 +279,13 @@ fn distribution(os_release: &str) -> Distribution {
     Distribution::Other
 }
 
+/// Whether this is Debian, and not one that is like it.
+fn is_debian_itself(os_release: &str) -> bool {
+    os_release
+        .lines()
+        .any(|line| matches!(line, "ID=debian" | "ID=\"debian\""))
+}
+
 /// Major and minor number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Version(u32, u32);
@@ -347,5 +367,7 @@ mod tests {
         ] {
             assert_eq!(distribution(os_release), expected, "{os_release}");
         }
+        assert!(is_debian_itself("NAME=\"Debian GNU/Linux\"\nID=debian\n"));
+        assert!(!is_debian_itself("ID=ubuntu\nID_LIKE=debian\n"));
     }
 }
