@@ -110,11 +110,10 @@ pub async fn run(backend: Arc<Backend>) {
 }
 
 async fn ask_all(backend: &Arc<Backend>) -> Result<(), OperateError> {
-    let unfinished = operations::unfinished(&mut *backend.store.read().await?).await?;
+    let unfinished = operations::unfinished_heads(&mut *backend.store.read().await?).await?;
     let running = unfinished
         .into_iter()
-        .filter(|stored| stored.state == OperationState::Running)
-        .map(Head::from);
+        .filter(|head| head.state == OperationState::Running);
     let asked = running.map(|stored| async move {
         // One that cannot be asked about keeps no other one waiting.
         if let Err(error) = ask_one(backend, &stored).await {

@@ -75,7 +75,7 @@ impl Runner {
 /// # Errors
 /// [`OperateError`].
 pub async fn recover(backend: &Arc<Backend>) -> Result<(), OperateError> {
-    let unfinished = operations::unfinished(&mut *backend.store.read().await?).await?;
+    let unfinished = operations::unfinished_heads(&mut *backend.store.read().await?).await?;
     for operation in unfinished {
         let mut tx = backend.store.begin().await?;
         operate::apply(backend, &mut tx, &operation.id, EventKind::Recovered).await?;

@@ -17,7 +17,7 @@ use countersign_wire::operation::AuthorityKind;
 
 use crate::backend::{Backend, SealedGenesis};
 use crate::operate::{self, OperateError};
-use crate::store::operations::{self, Stored};
+use crate::store::operations::{self, Head};
 use crate::store::{Conn, StoreError, decisions, items, log, payloads};
 
 /// A suspension in force.
@@ -194,7 +194,7 @@ async fn resumed(
 pub async fn hold_all(backend: Arc<Backend>) {
     let running = async {
         let mut conn = backend.store.read().await?;
-        operations::unfinished(&mut conn).await
+        operations::unfinished_heads(&mut conn).await
     };
     let running = match running.await {
         Ok(running) => running,
@@ -214,7 +214,7 @@ pub async fn hold_all(backend: Arc<Backend>) {
     }
 }
 
-async fn hold(backend: &Arc<Backend>, stored: &Stored) -> Result<(), OperateError> {
+async fn hold(backend: &Arc<Backend>, stored: &Head) -> Result<(), OperateError> {
     let mut tx = backend.store.begin().await?;
     let machine = operations::machine(&mut tx, &stored.id).await?;
     let Authority::Autonomous(grant) = machine.authority() else {

@@ -82,7 +82,7 @@ pub async fn expire(backend: &Backend) -> Result<(), StoreError> {
 }
 
 async fn look_again(backend: &Arc<Backend>) -> Result<(), OperateError> {
-    let held = operations::unfinished(&mut *backend.store.read().await?).await?;
+    let held = operations::unfinished_heads(&mut *backend.store.read().await?).await?;
     for operation in held
         .into_iter()
         .filter(|operation| operation.state == OperationState::Held)

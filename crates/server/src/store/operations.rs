@@ -99,7 +99,8 @@ fn stored(row: &sqlx::sqlite::SqliteRow) -> Result<Stored, StoreError> {
     })
 }
 
-const COLUMNS: &str = "SELECT id, item, authority, title, action, document, rollout, targets, state, started_ms, finished_ms, touched, trip_index FROM operation";
+const COLUMNS: &str = "SELECT id, item, authority, title, action, document, rollout, targets, state, started_ms, finished_ms, touched, trip_index
+     FROM operation JOIN operation_state ON operation_state.operation = operation.id";
 
 /// The operation with this name.
 ///
@@ -170,7 +171,10 @@ pub async fn finished_since(
 /// # Errors
 /// [`StoreError::Damaged`] where the events do not fit the snapshot.
 pub async fn machine(conn: &mut Conn, id: &OperationId) -> Result<Operation, StoreError> {
-    let row = sqlx::query("SELECT snapshot, snapshot_after FROM operation WHERE id = ?")
+    let row = sqlx::query(
+        "SELECT snapshot, snapshot_after FROM operation JOIN operation_state ON operation_state.operation = operation.id
+         WHERE id = ?",
+    )
         .bind(id.as_str())
         .fetch_one(&mut *conn)
         .await?;
@@ -258,37 +262,43 @@ pub struct Head {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-impl From<Stored> for Head {
-    fn from(stored: Stored) -> Self {
-        Self {
-            id: stored.id,
-            item: stored.item,
-            authority: stored.authority,
-            action: stored.action,
-            document: stored.document,
-            rollout: stored.rollout,
-            state: stored.state,
-            finished_at: stored.finished_at,
-        }
-    }
-}
-
 /// What an event of the operation with this name needs to be known; its systems are not read.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn head(conn: &mut Conn, id: &OperationId) -> Result<Option<Head>, StoreError> {
-    let row = sqlx::query(
-        "SELECT item, authority, action, document, rollout, state, finished_ms FROM operation WHERE id = ?",
-    )
-    .bind(id.as_str())
-    .fetch_optional(conn)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
+    sqlx::query(sqlx::AssertSqlSafe(format!("{HEAD_COLUMNS} WHERE id = ?")))
+        .bind(id.as_str())
+        .fetch_optional(conn)
+        .await?
+        .as_ref()
+        .map(head_of)
+        .transpose()
+}
+
+/// As [`head`], of every operation that has not ended.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn unfinished_heads(conn: &mut Conn) -> Result<Vec<Head>, StoreError> {
+    sqlx::query(sqlx::AssertSqlSafe(format!(
+        "{HEAD_COLUMNS} WHERE finished_ms IS NULL ORDER BY id"
+    )))
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(head_of)
+    .collect()
+}
+
+const HEAD_COLUMNS: &str =
+    "SELECT id, item, authority, action, document, rollout, state, finished_ms FROM operation";
+
+fn head_of(row: &sqlx::sqlite::SqliteRow) -> Result<Head, StoreError> {
     let item: Option<String> = row.try_get("item")?;
     let finished: Option<i64> = row.try_get("finished_ms")?;
-    Ok(Some(Head {
-        id: id.clone(),
+    Ok(Head {
+        id: parse("an operation", row.try_get("id")?)?,
         item: item.map(|id| parse("an item", &id)).transpose()?,
         authority: from_word("an authority", row.try_get("authority")?)?,
         action: from_json("an action", row.try_get("action")?)?,
@@ -296,7 +306,7 @@ pub async fn head(conn: &mut Conn, id: &OperationId) -> Result<Option<Head>, Sto
         rollout: from_json("a rollout", row.try_get("rollout")?)?,
         state: from_word("an operation's state", row.try_get("state")?)?,
         finished_at: finished.map(instant),
-    }))
+    })
 }
 
 /// What happened last to each system that something happened to.
@@ -361,8 +371,8 @@ impl Tx {
         machine: &Operation,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO operation (id, item, authority, title, action, document, rollout, targets, snapshot,
-             snapshot_after, events, state, started_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
+            "INSERT INTO operation (id, item, authority, title, action, document, rollout, snapshot_after, events,
+             state, started_ms) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
         )
         .bind(new.id.as_str())
         .bind(new.item.as_ref().map(ProposalId::as_str))
@@ -371,12 +381,16 @@ impl Tx {
         .bind(to_json(&new.action)?)
         .bind(new.document.to_string())
         .bind(to_json(&new.rollout)?)
-        .bind(to_json(&new.targets)?)
-        .bind(to_json(machine)?)
         .bind(word(&new.state)?)
         .bind(new.started_at.timestamp_millis())
         .execute(&mut **self)
         .await?;
+        sqlx::query("INSERT INTO operation_state (operation, targets, snapshot) VALUES (?, ?, ?)")
+            .bind(new.id.as_str())
+            .bind(to_json(&new.targets)?)
+            .bind(to_json(machine)?)
+            .execute(&mut **self)
+            .await?;
         Ok(())
     }
 
@@ -435,20 +449,19 @@ impl Tx {
         if since >= snapshot_distance(&machine.operation)
             || (is_new_phase && rests(machine.operation.phase()))
         {
-            sqlx::query("UPDATE operation SET events = ?1, snapshot = ?2, snapshot_after = ?1 WHERE id = ?3")
-                .bind(machine.events)
+            sqlx::query("UPDATE operation_state SET snapshot = ? WHERE operation = ?")
                 .bind(to_json(&*machine.operation)?)
                 .bind(id.as_str())
                 .execute(&mut **self)
                 .await?;
             machine.snapshot_after = machine.events;
-        } else {
-            sqlx::query("UPDATE operation SET events = ? WHERE id = ?")
-                .bind(machine.events)
-                .bind(id.as_str())
-                .execute(&mut **self)
-                .await?;
         }
+        sqlx::query("UPDATE operation SET events = ?, snapshot_after = ? WHERE id = ?")
+            .bind(machine.events)
+            .bind(machine.snapshot_after)
+            .bind(id.as_str())
+            .execute(&mut **self)
+            .await?;
         let operation = Arc::clone(&machine.operation);
         self.moved.insert(id.clone(), machine);
         Ok((operation, effects))
@@ -543,5 +556,87 @@ impl Tx {
         .execute(&mut **self)
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::operation::EventKind;
+    use serde_json::json;
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+    use super::*;
+
+    /// What the store wrote before the systems of an operation lay apart (migration 8).
+    #[tokio::test]
+    async fn an_operation_of_an_older_store_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = OperationId::new("op_1").unwrap();
+        let targets: BTreeSet<SystemId> = ["a", "b"].map(|id| SystemId::new(id).unwrap()).into();
+        let authority = json!({"kind": "autonomous", "envelope": Digest::of(b"e"), "rule": "r"});
+        let rollout = Rollout::default();
+        let machine = Operation::new(
+            id.clone(),
+            serde_json::from_value(authority).unwrap(),
+            &targets,
+            &rollout,
+        )
+        .unwrap();
+        let at = "2026-11-22T16:00:00Z".parse().unwrap();
+        let event = Event {
+            at,
+            kind: EventKind::Start,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("countersign.db"))
+            .create_if_missing(true)
+            .foreign_keys(false);
+        let older = SqlitePool::connect_with(options).await.unwrap();
+        sqlx::migrate!("./migrations")
+            .run_to(7, &older)
+            .await
+            .unwrap();
+        sqlx::query(
+            "INSERT INTO operation (id, authority, title, action, document, rollout, targets, snapshot,
+             snapshot_after, events, state, started_ms) VALUES (?, 'autonomous', 't', ?, ?, ?, ?, ?, 0, 1, 'running', 0)",
+        )
+        .bind(id.as_str())
+        .bind(r#"{"type":"patch","parameters":{"package":"p","to_version":"1"}}"#)
+        .bind(Digest::of(b"document").to_string())
+        .bind(to_json(&rollout).unwrap())
+        .bind(to_json(&targets).unwrap())
+        .bind(to_json(&machine).unwrap())
+        .execute(&older)
+        .await
+        .unwrap();
+        sqlx::query("INSERT INTO operation_event (operation, number, event) VALUES (?, 1, ?)")
+            .bind(id.as_str())
+            .bind(to_json(&event).unwrap())
+            .execute(&older)
+            .await
+            .unwrap();
+        older.close().await;
+
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut conn = store.read().await.unwrap();
+        let found = find(&mut conn, &id).await.unwrap().unwrap();
+        assert_eq!(found.targets, targets);
+        let mut expected = machine;
+        step(&mut expected, event).unwrap();
+        assert_eq!(super::machine(&mut conn, &id).await.unwrap(), expected);
+        drop(conn);
+        let mut tx = store.begin().await.unwrap();
+        let halt = Event {
+            at,
+            kind: EventKind::Halt {
+                source: "monitor".to_owned(),
+                reason: "smoke".to_owned(),
+            },
+        };
+        let (after, _) = tx.step_operation(&id, halt).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(*after.phase(), Phase::Halted);
+        let mut conn = store.read().await.unwrap();
+        assert_eq!(super::machine(&mut conn, &id).await.unwrap(), *after);
     }
 }

@@ -49,8 +49,8 @@ async fn what_was_approved_is_what_is_dispatched() {
 
     check_voided("UPDATE operation SET action = replace(action, 'openssl', 'backdoor') WHERE item IS NOT NULL").await;
     check_voided(
-        "UPDATE operation SET snapshot = replace(snapshot, 'web-1', 'web-3'), targets = replace(targets, 'web-1', 'web-3')
-         WHERE item IS NOT NULL",
+        "UPDATE operation_state SET snapshot = replace(snapshot, 'web-1', 'web-3'), targets = replace(targets, 'web-1', 'web-3')
+         WHERE operation IN (SELECT id FROM operation WHERE item IS NOT NULL)",
     )
     .await;
 }
@@ -58,15 +58,18 @@ async fn what_was_approved_is_what_is_dispatched() {
 #[tokio::test(flavor = "multi_thread")]
 async fn how_it_is_carried_out_is_what_was_approved() {
     check_voided(
-        r#"UPDATE operation SET snapshot = replace(snapshot, '"concurrency":1', '"concurrency":9') WHERE item IS NOT NULL"#,
+        r#"UPDATE operation_state SET snapshot = replace(snapshot, '"concurrency":1', '"concurrency":9')
+         WHERE operation IN (SELECT id FROM operation WHERE item IS NOT NULL)"#,
     )
     .await;
     check_voided(
-        r#"UPDATE operation SET snapshot = replace(snapshot, '"failures":0,"', '"failures":9,"') WHERE item IS NOT NULL"#,
+        r#"UPDATE operation_state SET snapshot = replace(snapshot, '"failures":0,"', '"failures":9,"')
+         WHERE operation IN (SELECT id FROM operation WHERE item IS NOT NULL)"#,
     )
     .await;
     check_voided(
-        r#"UPDATE operation SET snapshot = replace(snapshot, '"health":["up"]', '"health":[]') WHERE item IS NOT NULL"#,
+        r#"UPDATE operation_state SET snapshot = replace(snapshot, '"health":["up"]', '"health":[]')
+         WHERE operation IN (SELECT id FROM operation WHERE item IS NOT NULL)"#,
     )
     .await;
     check_voided("UPDATE operation SET rollout = '{}' WHERE item IS NOT NULL").await;
@@ -89,15 +92,18 @@ async fn nobody_runs_alone_because_a_row_says_so() {
     world.running.take().unwrap().stop().await.unwrap();
     let calls = world.calls();
     // The real grant, as the state of an operation for the waiting item.
-    let forged = "INSERT INTO operation (id, item, authority, title, action, document, rollout, targets, snapshot,
-         snapshot_after, events, state, started_ms)
+    let forged = "INSERT INTO operation (id, item, authority, title, action, document, rollout, snapshot_after, events,
+         state, started_ms)
          SELECT 'op_forged', (SELECT id FROM item WHERE state = 'waiting'), 'autonomous', title, action, document,
-         rollout, '[\"pay-1\"]', json_object('id', 'op_forged', 'authority', json_extract(snapshot, '$.authority'),
+         rollout, 0, 0, 'held', started_ms FROM operation WHERE authority = 'autonomous'";
+    assert_eq!(world.tamper(forged).await, 1);
+    let forged = "INSERT INTO operation_state (operation, targets, snapshot)
+         SELECT 'op_forged', '[\"pay-1\"]', json_object('id', 'op_forged', 'authority', json_extract(snapshot, '$.authority'),
          'limits', json_extract(snapshot, '$.limits'), 'phase', json('{\"phase\":\"held\",\"reason\":\"x\"}'),
          'systems', json('[{\"id\":\"pay-1\",\"state\":\"pending\"}]'),
          'wave_ends', json('[1]'), 'wave', 0, 'next', 0, 'returned', json('[]'), 'flights', json('{}'),
-         'touched', json('[]'), 'to_revert', json('[]'), 'failed', 0, 'tally', json('{\"pending\":1}'), 'last_sequence', 0),
-         0, 0, 'held', started_ms FROM operation WHERE authority = 'autonomous'";
+         'touched', json('[]'), 'to_revert', json('[]'), 'failed', 0, 'tally', json('{\"pending\":1}'), 'last_sequence', 0)
+         FROM operation_state JOIN operation ON operation = id WHERE authority = 'autonomous' AND id <> 'op_forged'";
     assert_eq!(world.tamper(forged).await, 1);
     let running =
         "UPDATE item SET state = 'running', operation = 'op_forged' WHERE state = 'waiting'";
@@ -254,7 +260,8 @@ async fn what_was_verified_before_is_verified_again_once_somebody_else_has_writt
     )
     .await;
     check_stopped(
-        "UPDATE operation SET targets = replace(targets, 'web-2', 'web-3') WHERE item IS NOT NULL",
+        "UPDATE operation_state SET targets = replace(targets, 'web-2', 'web-3')
+         WHERE operation IN (SELECT id FROM operation WHERE item IS NOT NULL)",
         1,
     )
     .await;
