@@ -487,6 +487,16 @@ fn a_quorum_counts_equal_decisions_of_eligible_people_once() {
     assert_eq!(form(&twice, NOW), Err((1, vec![LeftOut::CountedAlready])));
     let differing = [decide(soc, &whole), decide(ot, &canary)];
     assert_eq!(form(&differing, NOW), Err((1, vec![LeftOut::Different])));
+    // Of two agreements as near, the first is told; of one that is nearer, what it lacks.
+    let nearest = Quorum::form(&differing, &rule, &excluded, at(NOW)).unwrap_err();
+    assert_eq!(nearest.left_out[0].0, differing[1].approver().id);
+    let agent = decide(&fixture.agent, &canary);
+    for decisions in [
+        [agent.clone(), decide(soc, &whole)],
+        [decide(soc, &whole), agent],
+    ] {
+        assert_eq!(form(&decisions, NOW), Err((1, vec![LeftOut::Different])));
+    }
     let with_agent = [decide(soc, &whole), decide(&fixture.agent, &whole)];
     assert_eq!(form(&with_agent, NOW), Err((1, vec![LeftOut::OwnProposal])));
     let with_board = [decide(soc, &whole), decide(&fixture.board[0], &whole)];
