@@ -13,6 +13,7 @@ pub mod limits;
 mod lint;
 mod proposal;
 mod read;
+mod read_error;
 mod text;
 mod topology;
 mod tree;
